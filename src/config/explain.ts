@@ -1,0 +1,115 @@
+// What zod found wrong, as problems with a place, a sentence and a fix; no text value of the file is ever quoted.
+import * as z from 'zod'
+import { CONFIG_KEYS, kindOf, schemaAt, unwrap } from './keys.ts'
+import { nearest } from './near.ts'
+import { type Problem, printable } from './problem.ts'
+import type { Reading } from './read.ts'
+import { configSchema, LATER_KEYS } from './schema.ts'
+
+type Issue = z.core.$ZodIssue
+
+export function explain(issues: readonly Issue[], reading: Reading): Problem[] {
+  return issues.flatMap((issue) => explainOne(issue, issue.path, reading))
+}
+
+function explainOne(issue: Issue, path: readonly PropertyKey[], reading: Reading): Problem[] {
+  if (reading.refused.some((refused) => refused.every((segment, index) => path[index] === segment))) return []
+  const value = valueAt(reading.value, path)
+  if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => unknownKey(path, key, reading))
+  if (
+    issue.code === 'invalid_union' &&
+    typeof value === 'object' &&
+    value !== null &&
+    !Array.isArray(value)
+  ) {
+    const inner = objectBranch(issue, path)
+    if (inner.length > 0)
+      return inner.flatMap((fault) => explainOne(fault, [...path, ...fault.path], reading))
+  }
+  const { message, fix } = sentence(issue, path, value)
+  return [reading.problemAt(path, issue.code === 'invalid_key' ? 'key' : 'value', message, fix)]
+}
+
+function objectBranch(issue: z.core.$ZodIssueInvalidUnion, path: readonly PropertyKey[]): readonly Issue[] {
+  const union = unwrap(schemaAt(configSchema, path) ?? configSchema)
+  if (!(union instanceof z.ZodUnion)) return []
+  const index = union.options.findIndex((option) => unwrap(option) instanceof z.ZodObject)
+  return issue.errors[index] ?? []
+}
+
+function sentence(
+  issue: Issue,
+  path: readonly PropertyKey[],
+  value: unknown,
+): { message: string; fix: string } {
+  const schema = schemaAt(configSchema, path) ?? configSchema
+  const kind = kindOf(schema)
+  if (issue.code === 'custom')
+    return { message: issue.message, fix: String(issue.params?.['fix'] ?? kind?.fix ?? '') }
+  if (issue.code === 'invalid_key') {
+    const record = kindOf(schemaAt(configSchema, path.slice(0, -1)) ?? configSchema)
+    return { message: 'is not the name of a method', fix: record?.fix ?? '' }
+  }
+  const expects = kind?.expects ?? (path.length === 0 ? 'a map of config keys' : 'a map of keys')
+  const fix =
+    kind?.fix ??
+    (path.length === 0
+      ? 'Write one "key: value" a line.'
+      : 'Write its keys below it, indented by two spaces.')
+  if (value === undefined) return { message: 'is missing', fix }
+  if (value === null)
+    return { message: `has no value; it must be ${expects}`, fix: `${fix} Or remove the key.` }
+  if (issue.code === 'too_big' && issue.origin === 'array') {
+    return { message: `has more than ${issue.maximum} entries`, fix: 'Remove the ones that are not needed.' }
+  }
+  if (issue.code === 'too_big' && issue.origin === 'string') {
+    return { message: `is longer than ${issue.maximum} characters`, fix }
+  }
+  const near =
+    issue.code === 'invalid_value' && typeof value === 'string'
+      ? nearest(value, issue.values.map(String))
+      : undefined
+  return {
+    message: `must be ${expects}, not ${shown(value)}`,
+    fix: near === undefined ? fix : `Did you mean ${near}? ${fix}`,
+  }
+}
+
+// Numbers and booleans are shown; a text could be a secret that went into the wrong place.
+function shown(value: unknown): string {
+  if (typeof value === 'number') return `the number ${value}`
+  if (typeof value === 'string') return 'this text'
+  if (Array.isArray(value)) return 'a list'
+  return typeof value === 'object' ? 'a map' : String(value)
+}
+
+function unknownKey(path: readonly PropertyKey[], key: string, reading: Reading): Problem {
+  const full = [...path, key]
+  if (path.length === 0 && LATER_KEYS.includes(key)) {
+    return reading.problemAt(full, 'key', 'is not in this version', 'Remove it; a later version brings it.')
+  }
+  const schema = unwrap(schemaAt(configSchema, path) ?? configSchema)
+  const objects = schema instanceof z.ZodUnion ? schema.options.map(unwrap) : [schema]
+  const siblings = objects.flatMap((object) =>
+    object instanceof z.ZodObject ? Object.keys(object.shape) : [],
+  )
+  return reading.problemAt(full, 'key', 'is not a known key', unknownFix(key, siblings))
+}
+
+function unknownFix(key: string, siblings: readonly string[]): string {
+  const sibling = nearest(key, siblings)
+  if (sibling !== undefined) return `Did you mean ${sibling}?`
+  // The right name one level off is the commonest slip of indentation.
+  const elsewhere = CONFIG_KEYS.find(({ path }) => path === key || path.endsWith(`.${key}`))
+  if (elsewhere !== undefined) return `Did you mean ${elsewhere.path}? It stands elsewhere in the file.`
+  return `Remove it; the keys here are ${siblings.map(printable).join(', ')}.`
+}
+
+function valueAt(root: unknown, path: readonly PropertyKey[]): unknown {
+  let value = root
+  for (const segment of path) {
+    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, segment)) return undefined
+    value = (value as Record<PropertyKey, unknown>)[segment]
+  }
+  return value
+}

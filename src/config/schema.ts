@@ -1,0 +1,65 @@
+// The whole config file, composed of the features' own sections: a new section is its file and one line here.
+import * as z from 'zod'
+import { auditSection } from '../audit/config.ts'
+import { backendSection } from '../backend/config.ts'
+import { catalogueKey } from '../catalogue/config.ts'
+import { httpSection } from '../http/config.ts'
+import { responseSection } from '../response/config.ts'
+import { telemetrySection } from '../telemetry/config.ts'
+import { kinds, listenAddress, opsAddress, origin } from './fields.ts'
+import { outboundSection } from './outbound.ts'
+
+const version = z.literal(1)
+kinds.add(version, { type: '1', expects: '1, the format this build reads', fix: 'Write version: 1.' })
+
+export const configSchema = z.strictObject({
+  version: version.prefault(1).describe('Format of the file'),
+  publicUrl: origin()
+    .optional()
+    .describe(
+      'Origin under which agents reach the service: source of every absolute URL and of the Host and Origin check',
+    ),
+  listen: listenAddress()
+    .prefault('127.0.0.1:3001')
+    .describe('Main listener; always loopback or a unix socket, nginx faces the network'),
+  ops: opsAddress()
+    .prefault('127.0.0.1:9464')
+    .describe('Listener of the probes and metrics, read-only; may face the pod network'),
+  http: httpSection.prefault({}).describe('Limits and deadlines of the main listener'),
+  backend: backendSection.prefault({}).describe('The Ductape backend'),
+  outbound: outboundSection.prefault({}).describe('The way out of the network'),
+  catalogue: catalogueKey,
+  response: responseSection.prefault({}).describe('Tool results'),
+  audit: auditSection.prefault({}).describe('Audit records'),
+  telemetry: telemetrySection.prefault({}).describe('Log'),
+})
+
+type DeepReadonly<T> = T extends readonly (infer Item)[]
+  ? readonly DeepReadonly<Item>[]
+  : T extends object
+    ? { readonly [Key in keyof T]: DeepReadonly<T[Key]> }
+    : T
+
+export type ConfigInput = z.input<typeof configSchema>
+export type Config = DeepReadonly<z.output<typeof configSchema>>
+
+// The top-level keys that later versions bring; naming one gets "not in this version", not "unknown".
+export const LATER_KEYS: readonly string[] = [
+  'peopleUrl',
+  'auth',
+  'replay',
+  'credentials',
+  'receipts',
+  'keys',
+  'store',
+  'live',
+]
+
+// A running call and the next one see the same values: nobody may change them.
+export function freeze<T>(value: T): T {
+  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
+    Object.freeze(value)
+    for (const member of Object.values(value)) freeze(member)
+  }
+  return value
+}
