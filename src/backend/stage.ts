@@ -1,0 +1,26 @@
+// The stage `backend`: the only I/O of a call.
+import type { Stage, Verdict } from '../core/call.ts'
+import { type Denial, deny } from '../core/denials.ts'
+import type { BackendAnswer, BackendClient } from './client.ts'
+
+export function prepareBackend(client: BackendClient): Stage {
+  return async (call): Promise<Verdict> => {
+    const { prepared } = call
+    if (prepared === undefined) throw new Error('backend runs after validate')
+    // 2026-07-28: a closed response stream is a cancellation; before that revision it is not (mcp.md 1.1, 10.5).
+    const cancellable = call.message?.era === 'modern'
+    if (call.gone && cancellable) return deny('cancelled')
+    call.progress?.(1, 2, 'Forwarded to the Ductape backend')
+    const asked = client.ask(prepared.request(), call)
+    if (cancellable) call.onGone = asked.abandon
+    const outcome = await asked.outcome
+    call.onGone = undefined
+    if (isDenial(outcome)) return outcome
+    call.backendStatus = outcome.status
+    call.reply = outcome
+    call.progress?.(2, 2, 'The Ductape backend has answered')
+    return undefined
+  }
+}
+
+const isDenial = (outcome: BackendAnswer | Denial): outcome is Denial => 'code' in outcome

@@ -1,0 +1,109 @@
+// Makes the ports of a running service from the process: configuration, log, records, tracing, backend connection.
+
+import { randomUUIDv7 } from 'node:crypto'
+import { constants, openSync } from 'node:fs'
+import { hostname } from 'node:os'
+import type { Ports } from '../app.ts'
+import { createLineWriter, type LineWriter } from '../audit/writer.ts'
+import { type Config, formatProblems, loadConfig } from '../config/index.ts'
+import { dial } from '../outbound.ts'
+import { createLog, type Log } from '../telemetry/log.ts'
+import { createTracing } from '../telemetry/spans.ts'
+import { IDENTITY } from './identity.ts'
+import { type Io, UsageError } from './io.ts'
+
+export interface Prepared {
+  config: Config
+  ports: Ports
+  log: Log
+  /** Resolves when log and records have reached the kernel, or after two seconds; true where nothing is left. */
+  flush(): Promise<boolean>
+}
+
+export interface PrepareOptions {
+  configPath: string | undefined
+  io: Io
+  /** Descriptor of the records where the sink is stdout. */
+  recordsTo: 1 | 2
+  /** Replaces backend.url, for the emulator. */
+  backendUrl?: string
+}
+
+const STDERR = 2
+const LOG_QUEUE = 1 << 20
+const CONNECT_TIMEOUT = 10_000
+const FLUSH_LIMIT = 2000
+
+export async function prepare({ configPath, io, recordsTo, backendUrl }: PrepareOptions): Promise<Prepared> {
+  const loaded = await loadConfig({ path: configPath, env: io.env, readFile: io.readFile })
+  if (!loaded.ok) throw new UsageError(formatProblems(loaded.problems))
+  const config: Config =
+    backendUrl === undefined
+      ? loaded.config
+      : { ...loaded.config, backend: { ...loaded.config.backend, url: backendUrl } }
+
+  const logWriter = createLineWriter(STDERR, { maxQueue: LOG_QUEUE })
+  const log = createLog(config.telemetry.log.level, Date.now, (line) => logWriter.write(line))
+  for (const warning of loaded.warnings) log.warn('config_warning', { text: warning })
+
+  const records = createLineWriter(recordDescriptor(config, recordsTo), {
+    maxQueue: config.audit.maxQueue,
+    onLoss: (reason) => log.error('audit_lines_lost', { reason }),
+  })
+  const traced = await createTracing({ env: io.env, service: IDENTITY })
+  if (!traced.ok) throw new UsageError(traced.problem)
+
+  const ports: Ports = {
+    now: Date.now,
+    tick: () => performance.now(),
+    newId: randomUUIDv7,
+    log,
+    records,
+    tracing: traced.tracing,
+    backend: dial('backend', {
+      origin: config.backend.url,
+      connections: config.backend.connections,
+      ca: readCa(config, io),
+      proxy: config.outbound.proxy,
+      connectTimeout: CONNECT_TIMEOUT,
+    }),
+    instance: `${hostname()}/${randomUUIDv7()}`,
+    identity: IDENTITY,
+  }
+  return { config, ports, log, flush: () => flushAll([records, logWriter]) }
+}
+
+function recordDescriptor(config: Config, standard: 1 | 2): number {
+  const { sink } = config.audit
+  if (sink === 'stdout') return standard
+  try {
+    return openSync(sink.file, constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT, 0o600)
+  } catch (error) {
+    throw new UsageError(
+      `audit.sink: the file ${sink.file} cannot be opened for writing (${codeOf(error)}).\n`,
+    )
+  }
+}
+
+function readCa(config: Config, io: Io): string | undefined {
+  if (config.backend.ca === undefined) return undefined
+  try {
+    return io.readFile(config.backend.ca.file)
+  } catch (error) {
+    throw new UsageError(
+      `backend.ca: the file ${config.backend.ca.file} cannot be read (${codeOf(error)}).\n`,
+    )
+  }
+}
+
+const codeOf = (error: unknown): string =>
+  error instanceof Error && 'code' in error ? String(error.code) : 'unknown reason'
+
+/** A stalled reader must not hold the exit. */
+async function flushAll(writers: readonly LineWriter[]): Promise<boolean> {
+  const late = new Promise<boolean>((resolve) => {
+    setTimeout(() => resolve(false), FLUSH_LIMIT).unref()
+  })
+  const done = Promise.all(writers.map((writer) => writer.flush())).then(() => true)
+  return Promise.race([done, late])
+}

@@ -1,0 +1,143 @@
+// One call on its way through the stages: each stage fills in what it finds out and later ones read it.
+import type { Denial, StageName } from './denials.ts'
+import type { HttpRequest } from './http.ts'
+import type { Json, JsonObject } from './json.ts'
+import type { PreparedCall, ToolDefinition, ToolResult } from './tool.ts'
+
+export type Effect = 'read' | 'write' | 'destructive' | 'admin'
+
+/** Who calls. Without an authenticator (TCP loopback, stdio) the subject says only where the call came from. */
+export interface Principal {
+  method: 'none' | 'stdio'
+  subject: string
+}
+
+export type ProgressSink = (progress: number, total: number, message: string) => void
+
+/** The MCP request that a call came in, or undefined for REST. */
+export interface McpMessage {
+  era: 'modern' | 'legacy'
+  /** Protocol revision that the client named, one of the supported ones. */
+  revision: string
+  id: string | number
+  /** Token of a client that asked for progress. */
+  progressToken: string | number | undefined
+  inputResponses: JsonObject | undefined
+  requestState: string | undefined
+}
+
+/** The backend's answer, before it is shaped. */
+export interface BackendReply {
+  status: number
+  body: Buffer
+  retryAfter: string | undefined
+}
+
+export interface Call {
+  /** UUIDv7. */
+  readonly id: string
+  /** Milliseconds since the epoch. */
+  readonly startedAt: number
+  /** Monotonic milliseconds. */
+  readonly startedTick: number
+  readonly channel: 'http' | 'stdio'
+  /** Address of the peer, or `stdio`. */
+  readonly peer: string
+  readonly request: HttpRequest | undefined
+  /** The caller's X-Request-Id where it has the form of an id, else the call's own. */
+  requestId: string
+  /** W3C trace context of the caller: params._meta first, else the headers. */
+  traceparent: string | undefined
+  tracestate: string | undefined
+  principal: Principal
+
+  /** Filled in by protocol. */
+  surface: 'mcp' | 'rest' | undefined
+  mcpMethod: string | undefined
+  message: McpMessage | undefined
+  /** The parsed body of a message that is not tools/call: the SDK answers it. */
+  other: Json | undefined
+  toolName: string
+  arguments: JsonObject
+  bytesIn: number
+
+  /** Filled in by resolve and validate. */
+  tool: ToolDefinition | undefined
+  prepared: PreparedCall | undefined
+  module: string | undefined
+  method: string | undefined
+  effect: Effect | undefined
+  /** Credentials handed in this call: replaced wherever they turn up in answers, errors and records. */
+  credentials: readonly string[]
+
+  /** Filled in by backend and shape. */
+  backendStatus: number | undefined
+  backendRequestId: string | undefined
+  reply: BackendReply | undefined
+  result: ToolResult | undefined
+
+  /** Set when the decision has been recorded: from then on there is an outcome to record. */
+  decided: boolean
+  /** Where the call stands, and what ended it early. */
+  stage: StageName
+  denial: Denial | undefined
+  /** Set when the caller has gone away. */
+  gone: boolean
+  onGone: (() => void) | undefined
+  progress: ProgressSink | undefined
+}
+
+export interface CallOrigin {
+  id: string
+  startedAt: number
+  startedTick: number
+  channel: 'http' | 'stdio'
+  peer: string
+  principal: Principal
+  request?: HttpRequest
+}
+
+const NO_CREDENTIALS: readonly string[] = []
+
+/** Opens a call; every member exists from the start, so that all calls have one shape. */
+export function openCall(origin: CallOrigin): Call {
+  return {
+    id: origin.id,
+    startedAt: origin.startedAt,
+    startedTick: origin.startedTick,
+    channel: origin.channel,
+    peer: origin.peer,
+    request: origin.request,
+    requestId: origin.id,
+    traceparent: undefined,
+    tracestate: undefined,
+    principal: origin.principal,
+    surface: undefined,
+    mcpMethod: undefined,
+    message: undefined,
+    other: undefined,
+    toolName: '',
+    arguments: {},
+    bytesIn: 0,
+    tool: undefined,
+    prepared: undefined,
+    module: undefined,
+    method: undefined,
+    effect: undefined,
+    credentials: NO_CREDENTIALS,
+    backendStatus: undefined,
+    backendRequestId: undefined,
+    reply: undefined,
+    result: undefined,
+    decided: false,
+    stage: 'transport',
+    denial: undefined,
+    gone: false,
+    onGone: undefined,
+    progress: undefined,
+  }
+}
+
+/** A stage's answer: nothing = go on, or the denial that ends the call. Faults are thrown. */
+export type Verdict = Denial | undefined
+export type Stage = (call: Call) => Verdict | Promise<Verdict>

@@ -1,0 +1,490 @@
+// The closed table of everything that ends a call early: code, stage, forms, sentence and what the reader should do (design.md 5, "Refusals").
+
+/** Names of the stages, the same string in spans, metrics, records and documents. */
+export type StageName =
+  | 'transport'
+  | 'protocol'
+  | 'resolve'
+  | 'validate'
+  | 'credentials'
+  | 'backend'
+  | 'shape'
+
+/**
+ * How a refusal looks over MCP: `http` = an HTTP status with a JSON-RPC error, `error` = a JSON-RPC error under HTTP 200,
+ * `result` = a tool result with isError.
+ */
+export type DenialForm = 'http' | 'error' | 'result'
+
+export interface DenialRow {
+  stage: StageName
+  /** Status of the REST answer, and of the MCP answer where form is `http`. */
+  status: number
+  form: DenialForm
+  /** JSON-RPC error code; our own start at -31000, outside the reserved range of JSON-RPC 2.0. */
+  rpc: number
+  /** Exit code of a command that ends with it. */
+  exit: 1 | 2
+  retryable: boolean
+  /** Public sentence; `{detail}` is filled with words of ours or with a value that has been made safe to show. */
+  text: string
+  /** What the reader should do. */
+  remedy: string
+  /** A sentence of the seeds: shown without its code in front. */
+  bare?: true
+}
+
+const row = (
+  stage: StageName,
+  status: number,
+  form: DenialForm,
+  rpc: number,
+  retryable: boolean,
+  text: string,
+  remedy: string,
+): DenialRow => ({ stage, status, form, rpc, exit: 1, retryable, text, remedy })
+
+const PARSE_ERROR = -32700
+const INVALID_REQUEST = -32600
+const INVALID_PARAMS = -32602
+const INTERNAL_ERROR = -32603
+
+export const DENIALS = {
+  http_malformed: row(
+    'transport',
+    400,
+    'http',
+    INVALID_REQUEST,
+    false,
+    'The request is not valid HTTP/1.1.',
+    'Use a standard HTTP client; send each header once and end lines with CR LF.',
+  ),
+  headers_too_large: row(
+    'transport',
+    431,
+    'http',
+    -31001,
+    false,
+    'The request headers are too large.',
+    'Send fewer or shorter headers; all together have to stay under 16 KiB.',
+  ),
+  request_timeout: row(
+    'transport',
+    408,
+    'http',
+    -31002,
+    true,
+    'The request did not arrive in time.',
+    'Send the whole request at once, or raise http.headersTimeout and http.bodyTimeout.',
+  ),
+  draining: row(
+    'transport',
+    503,
+    'http',
+    -31003,
+    true,
+    'This replica is shutting down.',
+    'Repeat the request; another replica will take it.',
+  ),
+  path_unknown: row(
+    'transport',
+    404,
+    'http',
+    -31004,
+    false,
+    'There is nothing at this path.',
+    'POST to /mcp, or see /openapi.json for the REST paths.',
+  ),
+  method_not_allowed: row(
+    'transport',
+    405,
+    'http',
+    -31005,
+    false,
+    'This path does not take this HTTP method.',
+    'Use the method that the Allow header names. /mcp takes POST only: there is no event stream to open and no session to delete.',
+  ),
+  host_not_allowed: row(
+    'transport',
+    403,
+    'http',
+    -31006,
+    false,
+    'The Host header names a host that this service does not serve.',
+    'Set publicUrl, or add the host to http.allowedHosts.',
+  ),
+  origin_not_allowed: row(
+    'transport',
+    403,
+    'http',
+    -31007,
+    false,
+    'Requests from this web origin are not allowed.',
+    'Add the origin to http.allowedOrigins if a browser client of yours needs it.',
+  ),
+  header_repeated: row(
+    'transport',
+    400,
+    'http',
+    INVALID_REQUEST,
+    false,
+    'The header {detail} was sent more than once.',
+    'Send it once.',
+  ),
+  media_type_unsupported: row(
+    'transport',
+    415,
+    'http',
+    -31008,
+    false,
+    'The body must be sent as Content-Type: application/json.',
+    'Set the Content-Type header.',
+  ),
+  encoding_unsupported: row(
+    'transport',
+    415,
+    'http',
+    -31009,
+    false,
+    'The body must not be compressed.',
+    'Send it without Content-Encoding.',
+  ),
+  not_acceptable: row(
+    'transport',
+    406,
+    'http',
+    -31010,
+    false,
+    'The Accept header leaves no answer that this service can give.',
+    'Send Accept: application/json, text/event-stream.',
+  ),
+  body_too_large: row(
+    'transport',
+    413,
+    'http',
+    -31011,
+    false,
+    'The request body is larger than {detail}.',
+    'Send less at once, or raise http.maxBody.',
+  ),
+  body_incomplete: row(
+    'transport',
+    400,
+    'http',
+    INVALID_REQUEST,
+    true,
+    'The request body ended early.',
+    'Repeat the request.',
+  ),
+  json_malformed: row(
+    'protocol',
+    400,
+    'http',
+    PARSE_ERROR,
+    false,
+    'The body is not valid JSON: {detail}.',
+    'Send one JSON value in UTF-8.',
+  ),
+  json_not_exact: row(
+    'protocol',
+    400,
+    'http',
+    -31012,
+    false,
+    'The body is JSON that two readers could understand differently: {detail}.',
+    'Name each member once, send long numbers as strings and nest less than 64 levels.',
+  ),
+  batch_unsupported: row(
+    'protocol',
+    400,
+    'http',
+    INVALID_REQUEST,
+    false,
+    'JSON-RPC batches are not part of this protocol.',
+    'Send one message per request.',
+  ),
+  message_invalid: row(
+    'protocol',
+    400,
+    'http',
+    INVALID_REQUEST,
+    false,
+    'The body is not a JSON-RPC 2.0 request or notification: {detail}.',
+    'Send {"jsonrpc":"2.0","id":1,"method":"tools/call","params":{...}}.',
+  ),
+  header_mismatch: row(
+    'protocol',
+    400,
+    'http',
+    -32020,
+    false,
+    'The HTTP headers and the body do not say the same: {detail}.',
+    'From 2026-07-28 on, send MCP-Protocol-Version, Mcp-Method and Mcp-Name with the values of the body.',
+  ),
+  envelope_invalid: row(
+    'protocol',
+    400,
+    'http',
+    INVALID_PARAMS,
+    false,
+    'The request metadata is not complete: {detail}.',
+    'From 2026-07-28 on, params._meta has to carry the protocol version and the client capabilities.',
+  ),
+  version_unsupported: row(
+    'protocol',
+    400,
+    'http',
+    -32022,
+    false,
+    'This protocol version is not supported; supported are {detail}.',
+    'Use one of the supported versions.',
+  ),
+  mcp_refused: row(
+    'protocol',
+    400,
+    'http',
+    INVALID_REQUEST,
+    false,
+    'The MCP message was refused.',
+    'Read the JSON-RPC error of the answer.',
+  ),
+  params_invalid: row(
+    'protocol',
+    400,
+    'error',
+    INVALID_PARAMS,
+    false,
+    'The parameters of tools/call are not valid: {detail}.',
+    'Send params with name (a string) and arguments (an object).',
+  ),
+  arguments_not_object: row(
+    'protocol',
+    400,
+    'http',
+    INVALID_PARAMS,
+    false,
+    'The body of this path is the object of the tool arguments.',
+    'Send a JSON object.',
+  ),
+  tool_unknown: row(
+    'resolve',
+    404,
+    'error',
+    INVALID_PARAMS,
+    false,
+    'Unknown tool: {detail}',
+    'List the tools with tools/list or GET /v1/tools.',
+  ),
+  not_authenticated: {
+    ...row(
+      'validate',
+      400,
+      'result',
+      -31020,
+      false,
+      'Not authenticated. Please provide the `publishable_key` in your tool invocation arguments.',
+      'Pass the publishable key of your workspace as `publishable_key` with every call.',
+    ),
+    bare: true,
+  },
+  argument_unknown: row(
+    'validate',
+    400,
+    'result',
+    -31021,
+    false,
+    'This tool has no argument named {detail}.',
+    'Leave it out; tools/list shows the arguments.',
+  ),
+  argument_missing: row(
+    'validate',
+    400,
+    'result',
+    -31022,
+    false,
+    'The argument {detail} is required.',
+    'Add it; tools/list shows the arguments.',
+  ),
+  argument_invalid: row(
+    'validate',
+    400,
+    'result',
+    -31023,
+    false,
+    'The argument {detail}.',
+    'Correct it; tools/list shows the arguments.',
+  ),
+  credential_malformed: row(
+    'validate',
+    400,
+    'result',
+    -31024,
+    false,
+    'The argument {detail} cannot be a Ductape key: a key has 12 to 512 visible ASCII characters.',
+    'Pass the key as the Ductape console shows it.',
+  ),
+  module_unknown: row(
+    'validate',
+    400,
+    'result',
+    -31025,
+    false,
+    'Ductape has no module of this name. {detail}',
+    'Read the resource ductape://catalogue for the modules.',
+  ),
+  method_unknown: row(
+    'validate',
+    400,
+    'result',
+    -31026,
+    false,
+    'This module has no method of this name. {detail}',
+    'Read the resource ductape://catalogue/{module} for the methods of a module.',
+  ),
+  operation_unsupported: {
+    ...row(
+      'validate',
+      400,
+      'result',
+      -31027,
+      false,
+      '{detail}',
+      'Use one of the operations that the message lists.',
+    ),
+    bare: true,
+  },
+  backend_refused: row(
+    'backend',
+    502,
+    'result',
+    -31030,
+    false,
+    'The Ductape backend answered with HTTP status {detail}.',
+    'Read the message of the backend below it: it refused the key, the method or the parameters.',
+  ),
+  backend_failed: row(
+    'backend',
+    502,
+    'result',
+    -31031,
+    false,
+    'The Ductape backend reported a failure.',
+    'Read the message: the operation ran and failed.',
+  ),
+  backend_busy: row(
+    'backend',
+    503,
+    'result',
+    -31032,
+    true,
+    'The Ductape backend answered with HTTP status {detail}.',
+    'Wait and repeat the call.',
+  ),
+  backend_timeout: row(
+    'backend',
+    504,
+    'result',
+    -31033,
+    false,
+    'The Ductape backend gave no answer within {detail}. The operation may have taken effect.',
+    'Check its effect before you repeat it.',
+  ),
+  backend_unreachable: row(
+    'backend',
+    502,
+    'result',
+    -31034,
+    true,
+    'The Ductape backend could not be reached; nothing was sent.',
+    'Repeat the call later; the operator can run `ductape-mcp doctor`.',
+  ),
+  backend_interrupted: row(
+    'backend',
+    502,
+    'result',
+    -31035,
+    false,
+    'The connection to the Ductape backend broke before its answer was complete. The operation may have taken effect.',
+    'Check its effect before you repeat it.',
+  ),
+  backend_malformed: row(
+    'backend',
+    502,
+    'result',
+    -31036,
+    false,
+    'The answer of the Ductape backend was not understood. The operation may have taken effect.',
+    'Check its effect; report it to the operator with the request id.',
+  ),
+  backend_too_large: row(
+    'backend',
+    502,
+    'result',
+    -31037,
+    false,
+    'The answer of the Ductape backend is larger than {detail}. The operation may have taken effect.',
+    'Ask for less: select fewer fields, or use limit and offset.',
+  ),
+  cancelled: row(
+    'backend',
+    499,
+    'result',
+    -31038,
+    true,
+    'The caller went away before the call was sent.',
+    'Repeat the call.',
+  ),
+  result_too_large: row(
+    'shape',
+    502,
+    'result',
+    -31040,
+    false,
+    'The result is larger than {detail}. The operation took effect.',
+    'Ask for less: select fewer fields, or use limit and offset.',
+  ),
+  internal_error: row(
+    'shape',
+    500,
+    'http',
+    INTERNAL_ERROR,
+    false,
+    'The service failed on this request. It has been recorded.',
+    'Report it to the operator with the request id.',
+  ),
+} satisfies Record<string, DenialRow>
+
+export type DenialCode = keyof typeof DENIALS
+
+/** A refusal or failure of one call. */
+export interface Denial {
+  code: DenialCode
+  /** Fills `{detail}` of the public sentence. */
+  detail?: string
+  /** Message of the backend, already redacted, stripped and cut. */
+  backendMessage?: string
+  /** Status of the backend's answer, where there was one. */
+  backendStatus?: number
+  retryAfterMs?: number
+  /** Headers of the HTTP answer, for `http` forms. */
+  headers?: Record<string, string>
+  /** `data` of the JSON-RPC error, for `http` and `error` forms. */
+  data?: unknown
+}
+
+export const deny = (code: DenialCode, detail?: string): Denial =>
+  detail === undefined ? { code } : { code, detail }
+
+export const denialRow = (denial: Denial): DenialRow => DENIALS[denial.code]
+
+/** The public sentence, without code. */
+export function denialSentence(denial: Denial): string {
+  const { text } = denialRow(denial)
+  // A function, because a detail may hold "$&", which a replacement string would expand.
+  return text.includes('{detail}') ? text.replace('{detail}', () => denial.detail ?? '') : text
+}
+
+/** The sentence as a tool result shows it: `[code] sentence`, a seed's sentence bare. */
+export function denialText(denial: Denial): string {
+  return denialRow(denial).bare ? denialSentence(denial) : `[${denial.code}] ${denialSentence(denial)}`
+}

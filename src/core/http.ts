@@ -1,0 +1,30 @@
+// A request and an answer as plain data: node:http, express and stdio are rims around it.
+
+export interface HttpRequest {
+  method: string
+  /** Path without the query. */
+  path: string
+  /** Lower-case names; a name that occurs twice is joined by Node's rules, so stages look at `raw` where that matters. */
+  headers: Readonly<Record<string, string | string[] | undefined>>
+  /** Names and values in turn, as they arrived. */
+  raw: readonly string[]
+  /** Reads the whole body, at most `limit` bytes. */
+  read(limit: number): Promise<BodyRead>
+}
+
+export type BodyRead =
+  | { ok: true; body: Buffer }
+  | { ok: false; reason: 'too_large' | 'incomplete' | 'timeout' }
+
+export interface HttpAnswer {
+  status: number
+  /** Names and values; the rim adds the security headers. */
+  headers: Record<string, string>
+  body: string | undefined
+}
+
+/** One header as a string; undefined where it is absent. */
+export function header(request: HttpRequest, name: string): string | undefined {
+  const value = request.headers[name]
+  return Array.isArray(value) ? value.join(', ') : value
+}

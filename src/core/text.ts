@@ -1,0 +1,23 @@
+// Makes foreign text safe to show: control and invisible characters out, length bounded, credentials replaced.
+
+export const REDACTED = '[REDACTED]'
+
+// Controls but the line feed, formats (bidi, zero width, tags), line separators and whatever else a reader cannot see.
+const INVISIBLE = /[[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]--[\n]]/gv
+
+/** Visible text of at most `max` UTF-16 units; line feeds stay, other control characters become spaces. */
+export function visibleText(text: string, max: number): string {
+  // Cut first: the pattern then never sees more than a little over what it may keep.
+  const cut = text.length > max * 2 ? text.slice(0, max * 2) : text
+  const clean = cut.toWellFormed().replace(INVISIBLE, ' ')
+  return clean.length > max ? `${clean.slice(0, max - 1).toWellFormed()}…` : clean
+}
+
+// Looks like a key rather than a name: a known prefix, or long with digits in it.
+const KEY_LIKE = /^(?:d?pk|sk|rk|ey|gh[a-z]|xox|AKIA|AIza|Bearer)[_\-A-Z]|^(?=.*\d)[\w+/=.-]{20,}$/
+
+/** A name from the caller as an error may show it: short, one line, never something that could be a key. */
+export function shownName(name: string): string {
+  if (KEY_LIKE.test(name)) return REDACTED
+  return JSON.stringify(visibleText(name, 64).replaceAll('\n', ' '))
+}

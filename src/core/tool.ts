@@ -1,0 +1,82 @@
+// The vocabulary of a tool: what it declares, what it asks of the backend and what it makes of the answer.
+import type { Effect } from './call.ts'
+import type { Denial } from './denials.ts'
+import type { Json, JsonObject } from './json.ts'
+
+/** Hints of the protocol; all four are mandatory here, because an absent hint is a silent gap (mcp.md 6). */
+export interface ToolAnnotations {
+  title: string
+  readOnlyHint: boolean
+  destructiveHint: boolean
+  idempotentHint: boolean
+  openWorldHint: boolean
+}
+
+/** What tools/list publishes. */
+export interface ToolDeclaration {
+  name: string
+  title: string
+  description: string
+  inputSchema: JsonObject
+  outputSchema?: JsonObject
+  annotations: ToolAnnotations
+}
+
+/** What the call would do, as far as the arguments tell; the values come from the catalogue, never from the caller's free text. */
+export interface Operation {
+  module: string | undefined
+  method: string | undefined
+  effect: Effect
+}
+
+/** One POST to the backend. */
+export interface BackendRequest {
+  path: '/proxy/v1/sdk-proxy/execute' | '/integrations/v1/payloads/generate'
+  /** Header that carries the credential. */
+  keyHeader: 'x-publishable-key' | 'x-access-key'
+  credential: string
+  /** The credential stands in the body instead of the header. */
+  credentialInBody: boolean
+  /** The body as JSON text. */
+  body: string
+  /** Deadline in milliseconds. */
+  timeout: number
+  /** A generate call has no effect, so it is abandoned when its caller goes away (mcp.md 10.5). */
+  abandonable: boolean
+}
+
+export interface ContentBlock {
+  type: string
+  [member: string]: unknown
+}
+
+/** What a tool answers; `value` is the answer of the REST path. */
+export interface ToolResult {
+  content: readonly ContentBlock[]
+  value: unknown
+  structuredContent?: unknown
+  isError?: true
+  /** 2026-07-28: the call needs input first (MRTR); the client repeats it with the answers and the state. */
+  inputRequired?: { inputRequests?: JsonObject; requestState?: string }
+}
+
+/** A call whose arguments have been checked. */
+export interface PreparedCall {
+  operation: Operation
+  /** Credentials among the arguments. */
+  credentials: readonly string[]
+  request(): BackendRequest
+  /** Makes the result of the `data` of the backend's answer. Throws TypeError where the shape is not the tool's. */
+  answer(data: Json): ToolResult
+}
+
+/** A tool is a self-describing value; adding one is a file and a line in tools/index.ts. */
+export interface ToolDefinition {
+  declaration: ToolDeclaration
+  /** Names of the arguments that hold credentials. */
+  credentialArguments: readonly string[]
+  /** Checks the arguments and fills in defaults. */
+  validate(args: JsonObject): PreparedCall | Denial
+  /** Text of a failed result, in the words of seed 001. */
+  failure(denial: Denial): string
+}

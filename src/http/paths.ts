@@ -1,0 +1,31 @@
+// The public paths of the main listener: one list for routing, for 404 and for the Allow header of a 405.
+
+export interface PublicPath {
+  /** Exact path, or a prefix that one further segment follows. */
+  path: string
+  prefix?: true
+  methods: readonly string[]
+  /** `mcp` and `tool` carry calls; everything else goes to the router. */
+  kind: 'mcp' | 'tool' | 'router'
+}
+
+const GET = ['GET', 'HEAD']
+
+export const PUBLIC_PATHS: readonly PublicPath[] = [
+  { path: '/mcp', methods: ['POST'], kind: 'mcp' },
+  { path: '/v1/tools', methods: GET, kind: 'router' },
+  { path: '/v1/tools/', prefix: true, methods: ['POST'], kind: 'tool' },
+  { path: '/openapi.json', methods: GET, kind: 'router' },
+]
+
+const EXACT = new Map(PUBLIC_PATHS.filter((row) => !row.prefix).map((row) => [row.path, row]))
+const PREFIXES = PUBLIC_PATHS.filter((row) => row.prefix)
+
+export function publicPath(path: string): PublicPath | undefined {
+  const exact = EXACT.get(path)
+  if (exact !== undefined) return exact
+  return PREFIXES.find(
+    (row) =>
+      path.startsWith(row.path) && path.length > row.path.length && !path.includes('/', row.path.length),
+  )
+}

@@ -1,0 +1,26 @@
+// Helmet's header set, computed once: the same on the answers that express routes and on those that never see it.
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import helmet from 'helmet'
+
+/** Names and values in turn. */
+export function securityHeaders(): string[] {
+  const headers: string[] = []
+  const collect = {
+    setHeader: (name: string, value: string) => headers.push(name.toLowerCase(), value),
+    removeHeader: () => undefined,
+  }
+  // The service answers JSON only: nothing may be loaded, framed or executed in its name.
+  helmet({
+    contentSecurityPolicy: {
+      useDefaults: false,
+      directives: {
+        defaultSrc: ["'none'"],
+        frameAncestors: ["'none'"],
+        baseUri: ["'none'"],
+        formAction: ["'none'"],
+      },
+    },
+    frameguard: { action: 'deny' },
+  })({} as IncomingMessage, collect as unknown as ServerResponse, () => undefined)
+  return headers
+}

@@ -1,0 +1,111 @@
+// Writes the answer of a tools/call in the form of its era; `result`, `error` and `http` refusals as the denials table says.
+import type { Call } from '../core/call.ts'
+import { type Denial, denialRow, denialSentence, denialText } from '../core/denials.ts'
+import type { HttpAnswer } from '../core/http.ts'
+import { MODERN } from './decode.ts'
+
+const REFUSAL_KEY = 'app.ductape/refusal'
+
+export interface ServerIdentity {
+  name: string
+  version: string
+}
+
+/** JSON-RPC codes of a refused version differ by era: -32022 is of 2026-07-28, before it the SDKs say -32000. */
+const LEGACY_VERSION_CODE = -32000
+
+/** Prepares the parts of an answer that never change. */
+export function prepareEncoder(server: ServerIdentity): (call: Call) => HttpAnswer {
+  const serverInfo = { 'io.modelcontextprotocol/serverInfo': server }
+  const modernTail = `,"resultType":"complete","_meta":${JSON.stringify(serverInfo)}}`
+
+  const id = (call: Call): string => JSON.stringify(call.message?.id ?? idOf(call.other) ?? null)
+
+  const wrap = (call: Call, result: string): HttpAnswer => ({
+    status: 200,
+    headers: {},
+    body: `{"result":${result},"jsonrpc":"2.0","id":${id(call)}}`,
+  })
+
+  const refused = (call: Call, denial: Denial): HttpAnswer => {
+    const row = denialRow(denial)
+    const retryable = row.retryable
+    if (row.form === 'result' && call.message !== undefined) {
+      const text = row.stage === 'backend' || row.stage === 'shape' ? call.tool?.failure(denial) : undefined
+      const refusal = {
+        code: denial.code,
+        retryable,
+        ...(denial.retryAfterMs !== undefined && { retryAfterMs: denial.retryAfterMs }),
+      }
+      const modern = call.message.era === 'modern'
+      return wrap(
+        call,
+        JSON.stringify({
+          content: [{ type: 'text', text: text ?? denialText(denial) }],
+          isError: true,
+          ...(modern && { resultType: 'complete' }),
+          _meta: { [REFUSAL_KEY]: refusal, ...(modern && serverInfo) },
+        }),
+      )
+    }
+    const legacyVersion = denial.code === 'version_unsupported' && call.message?.era !== 'modern'
+    const error = {
+      code: legacyVersion ? LEGACY_VERSION_CODE : row.rpc,
+      message: denialSentence(denial),
+      data: {
+        ...(denial.data as object | undefined),
+        code: denial.code,
+        retryable,
+        requestId: call.requestId,
+      },
+    }
+    return {
+      status: row.form === 'http' ? row.status : 200,
+      headers: denial.headers ?? {},
+      body: `{"jsonrpc":"2.0","id":${id(call)},"error":${JSON.stringify(error)}}`,
+    }
+  }
+
+  return (call) => {
+    if (call.denial !== undefined) return refused(call, call.denial)
+    const { result, message } = call
+    if (result === undefined || message === undefined) return refused(call, { code: 'internal_error' })
+    const modern = message.era === 'modern'
+    if (result.inputRequired !== undefined && modern) {
+      return wrap(
+        call,
+        JSON.stringify({ ...result.inputRequired, resultType: 'input_required', _meta: serverInfo }),
+      )
+    }
+    let text = `{"content":${JSON.stringify(result.content)}`
+    if (result.structuredContent !== undefined)
+      text += `,"structuredContent":${JSON.stringify(result.structuredContent)}`
+    if (result.isError) text += ',"isError":true'
+    return wrap(call, text + (modern ? modernTail : '}'))
+  }
+}
+
+/** Revision that the answer speaks, for records and metrics. */
+export const revisionOf = (call: Call): string | undefined =>
+  call.message?.era === 'modern' ? MODERN : call.message?.revision
+
+function idOf(other: unknown): string | number | undefined {
+  const id = typeof other === 'object' && other !== null ? (other as { id?: unknown }).id : undefined
+  return typeof id === 'string' || typeof id === 'number' ? id : undefined
+}
+
+/** A progress notification of this call as JSON text; undefined where the client asked for none. */
+export function progressNotification(
+  call: Call,
+  progress: number,
+  total: number,
+  message: string,
+): string | undefined {
+  const progressToken = call.message?.progressToken
+  if (progressToken === undefined) return undefined
+  return JSON.stringify({
+    jsonrpc: '2.0',
+    method: 'notifications/progress',
+    params: { progressToken, progress, total, message },
+  })
+}

@@ -1,0 +1,179 @@
+// Everything of MCP but tools/call, in both eras, on the official SDK; it has no tools/call handler here, so no call can go around the pipeline.
+import {
+  createMcpHandler,
+  isLegacyRequest,
+  ResourceNotFoundError,
+  Server,
+  WebStandardStreamableHTTPServerTransport,
+} from '@modelcontextprotocol/server'
+import { type HttpAnswer, type HttpRequest, header } from '../core/http.ts'
+import type { Json } from '../core/json.ts'
+import { shownName, visibleText } from '../core/text.ts'
+import type { ToolDeclaration } from '../core/tool.ts'
+import type { ServerIdentity } from './encode.ts'
+import { INSTRUCTIONS } from './instructions.ts'
+
+/** The MCP resources of this service: text that never depends on who asks. */
+export interface ResourceTexts {
+  /** Names of the modules. */
+  modules: readonly string[]
+  catalogue(): string
+  module(name: string): string | undefined
+}
+
+export interface SdkOptions {
+  server: ServerIdentity
+  tools: readonly ToolDeclaration[]
+  resources: ResourceTexts
+  onError(error: Error): void
+}
+
+export interface SdkHandler {
+  /** Answers one parsed message; the SDK never sees bytes. */
+  answer(request: HttpRequest, body: Json): Promise<HttpAnswer>
+  close(): Promise<void>
+}
+
+/** The lists are the same for everyone and change with a new build only. */
+const CACHE_HINT = { ttlMs: 300_000, cacheScope: 'public' } as const
+
+const CATALOGUE_URI = 'ductape://catalogue'
+
+export function createSdkHandler(options: SdkOptions): SdkHandler {
+  const factory = () => createServer(options)
+  const modern = createMcpHandler(factory, { legacy: 'reject', onerror: options.onError })
+
+  return {
+    async answer(request, body) {
+      const message = new Request('http://service.invalid/mcp', {
+        method: 'POST',
+        headers: headersFor(request),
+      })
+      const legacy = await isLegacyRequest(message, body)
+      return toAnswer(
+        legacy
+          ? await answerLegacy(factory, message, body)
+          : await modern.fetch(message, { parsedBody: body }),
+      )
+    },
+    close: () => modern.close(),
+  }
+}
+
+// Accept and Content-Type were judged by `transport`; what is negotiated here is always JSON.
+function headersFor(request: HttpRequest): Record<string, string> {
+  const headers: Record<string, string> = {
+    accept: 'application/json, text/event-stream',
+    'content-type': 'application/json',
+  }
+  for (const name of ['mcp-protocol-version', 'mcp-method', 'mcp-name']) {
+    const value = header(request, name)
+    if (value !== undefined) headers[name] = value
+  }
+  return headers
+}
+
+async function answerLegacy(factory: () => Server, message: Request, body: Json): Promise<Response> {
+  const server = factory()
+  const transport = new WebStandardStreamableHTTPServerTransport({ enableJsonResponse: true })
+  try {
+    await server.connect(transport)
+    return await transport.handleRequest(message, { parsedBody: body })
+  } finally {
+    await server.close()
+  }
+}
+
+function createServer({ server: identity, tools, resources, onError }: SdkOptions): Server {
+  const server = new Server(identity, {
+    // listChanged false: a subscription closes at once instead of holding a stream open for a list that never changes (mcp.md 2.3).
+    capabilities: { tools: { listChanged: false }, resources: { listChanged: false, subscribe: false } },
+    instructions: INSTRUCTIONS,
+    cacheHints: {
+      'tools/list': CACHE_HINT,
+      'resources/list': CACHE_HINT,
+      'resources/templates/list': CACHE_HINT,
+      'resources/read': CACHE_HINT,
+      'server/discover': CACHE_HINT,
+    },
+  })
+  server.onerror = onError
+  server.setRequestHandler('tools/list', () => ({ tools: tools as never }))
+  server.setRequestHandler('resources/list', () => ({
+    resources: [
+      {
+        uri: CATALOGUE_URI,
+        name: 'Ductape catalogue',
+        description: 'The modules of ductape_execute and how to read them',
+        mimeType: 'application/json',
+      },
+      ...resources.modules.map((module) => ({
+        uri: `${CATALOGUE_URI}/${module}`,
+        name: `Ductape module ${module}`,
+        description: `Methods of ${module} with signatures and effects`,
+        mimeType: 'application/json',
+      })),
+    ],
+  }))
+  server.setRequestHandler('resources/templates/list', () => ({
+    resourceTemplates: [
+      {
+        uriTemplate: `${CATALOGUE_URI}/{module}`,
+        name: 'Ductape module',
+        description: 'Methods of one module with signatures and effects',
+        mimeType: 'application/json',
+      },
+    ],
+  }))
+  server.setRequestHandler('resources/read', ({ params: { uri } }) => {
+    const text = uri === CATALOGUE_URI ? resources.catalogue() : moduleText(resources, uri)
+    if (text === undefined) throw new ResourceNotFoundError(shownName(uri))
+    return { contents: [{ uri, mimeType: 'application/json', text }] }
+  })
+  return server
+}
+
+function moduleText(resources: ResourceTexts, uri: string): string | undefined {
+  const prefix = `${CATALOGUE_URI}/`
+  return uri.startsWith(prefix) ? resources.module(uri.slice(prefix.length)) : undefined
+}
+
+/** Sentences for the SDK's errors: its own repeat what the caller sent, or what was thrown. */
+const SENTENCES: Readonly<Record<number, string>> = {
+  [-32700]: 'The message is not valid.',
+  [-32600]: 'The message is not a JSON-RPC 2.0 request or notification.',
+  [-32601]: 'Method not found.',
+  [-32602]: 'The parameters of the request are not valid.',
+  [-32603]: 'The service failed on this request.',
+  [-32002]: 'Resource not found.',
+  [-32020]: 'The HTTP headers and the body do not say the same.',
+  [-32021]: 'The request needs a client capability that was not declared.',
+  [-32022]: 'Unsupported protocol version.',
+  [-32000]: 'The request was refused.',
+}
+
+async function toAnswer(response: Response): Promise<HttpAnswer> {
+  const text = await response.text()
+  const type = response.headers.get('content-type') ?? undefined
+  if (type === undefined || text === '') return { status: response.status, headers: {}, body: undefined }
+  if (!type.startsWith('application/json'))
+    return { status: response.status, headers: { 'content-type': type }, body: text }
+  const message = JSON.parse(text) as { error?: { code: number; message: string; data?: unknown } }
+  if (message.error === undefined) return { status: response.status, headers: {}, body: text }
+  const { code, data } = message.error
+  message.error = {
+    code,
+    message: SENTENCES[code] ?? 'The request was refused.',
+    ...(data !== undefined && { data: shownData(data) }),
+  }
+  return { status: response.status, headers: {}, body: JSON.stringify(message) }
+}
+
+/** `data` of an SDK error with every string made safe to show. */
+function shownData(data: unknown): unknown {
+  return JSON.parse(JSON.stringify(data), (_key, value: unknown) => {
+    if (typeof value !== 'string') return value
+    const shown = shownName(value)
+    return shown.startsWith('"') ? visibleText(value, 64) : shown
+  })
+}

@@ -1,0 +1,128 @@
+// The table of every outbound connection and the only place that dials; egress rules and documents derive from it (design.md 4).
+import type { Socket } from 'node:net'
+import { BlockList, isIP } from 'node:net'
+import { buildConnector, type Dispatcher, Pool, ProxyAgent } from 'undici'
+
+export interface OutboundRow {
+  purpose: string
+  /** Config key or variable that names the destination. */
+  destination: string
+  /** When it is dialled at all. */
+  when: string
+}
+
+export const OUTBOUND = {
+  backend: {
+    purpose: 'Runs operations and generates payloads',
+    destination: 'backend.url (through outbound.proxy where set)',
+    when: 'always',
+  },
+  otlp: {
+    purpose: 'Sends traces; dialled by the OpenTelemetry exporter',
+    destination: 'OTEL_EXPORTER_OTLP_ENDPOINT or OTEL_EXPORTER_OTLP_TRACES_ENDPOINT',
+    when: 'only where the variable is set',
+  },
+} satisfies Record<string, OutboundRow>
+
+// Addresses that no public service has (IANA special-purpose registries, RFC 6890 and its updates), plus the metadata address of a cloud that is public by number.
+const PRIVATE = new BlockList()
+for (const [network, prefix] of [
+  ['0.0.0.0', 8],
+  ['10.0.0.0', 8],
+  ['100.64.0.0', 10],
+  ['127.0.0.0', 8],
+  ['169.254.0.0', 16],
+  ['172.16.0.0', 12],
+  ['192.0.0.0', 24],
+  ['192.0.2.0', 24],
+  ['192.88.99.0', 24],
+  ['192.168.0.0', 16],
+  ['198.18.0.0', 15],
+  ['198.51.100.0', 24],
+  ['203.0.113.0', 24],
+  ['224.0.0.0', 4],
+  ['240.0.0.0', 4],
+  ['168.63.129.16', 32],
+] as const)
+  PRIVATE.addSubnet(network, prefix, 'ipv4')
+for (const [network, prefix] of [
+  ['::', 96],
+  ['::ffff:0:0:0', 96],
+  ['64:ff9b::', 96],
+  ['64:ff9b:1::', 48],
+  ['100::', 64],
+  ['100:0:0:1::', 64],
+  ['2001::', 23],
+  ['2001:db8::', 32],
+  ['2002::', 16],
+  ['3fff::', 20],
+  ['5f00::', 16],
+  ['fc00::', 7],
+  ['fe80::', 10],
+  ['fec0::', 10],
+  ['ff00::', 8],
+] as const)
+  PRIVATE.addSubnet(network, prefix, 'ipv6')
+
+/** True for an address that only a private network or this host has; IPv4-mapped IPv6 counts as its IPv4. */
+export function isPrivateAddress(address: string): boolean {
+  const version = isIP(address)
+  return version === 0 || PRIVATE.check(address, version === 4 ? 'ipv4' : 'ipv6')
+}
+
+/** A configured host that is private itself: an address, or a name that can only mean this host. */
+function isPrivateHost(host: string): boolean {
+  const name = host.replace(/^\[|\]$/g, '')
+  return name === 'localhost' || name.endsWith('.localhost') || (isIP(name) !== 0 && isPrivateAddress(name))
+}
+
+export interface DialOptions {
+  /** The one origin that may be asked. */
+  origin: string
+  connections: number
+  /** PEM of the certificate authorities that replace the built-in ones. */
+  ca: string | undefined
+  /** http(s)://host:port of an egress proxy. */
+  proxy: string | undefined
+  connectTimeout: number
+}
+
+/** Opens the pool of one destination; connections are made when they are needed. */
+export function dial(_row: keyof typeof OUTBOUND, options: DialOptions): Dispatcher {
+  const tls = options.ca === undefined ? {} : { ca: options.ca }
+  const timeouts = {
+    headersTimeout: 0,
+    bodyTimeout: 0,
+    connectTimeout: options.connectTimeout,
+    pipelining: 1,
+  }
+  if (options.proxy !== undefined) {
+    // The proxy decides where the connection ends, so its own address is all that could be checked here.
+    return new ProxyAgent({
+      uri: options.proxy,
+      connections: options.connections,
+      requestTls: tls,
+      proxyTunnel: true,
+      ...timeouts,
+    })
+  }
+  const connect = buildConnector({ ...tls, allowH2: false, timeout: options.connectTimeout })
+  const allowPrivate = isPrivateHost(new URL(options.origin).hostname)
+  return new Pool(options.origin, {
+    connections: options.connections,
+    ...timeouts,
+    // Checked on the connected socket, after the name was resolved: a check of the name beforehand could be answered differently the second time.
+    connect: (target, callback) =>
+      connect(target, (...[error, socket]) => {
+        if (error !== null) return callback(error, null)
+        const refused = refusePrivate(socket, allowPrivate)
+        return refused === undefined ? callback(null, socket) : callback(refused, null)
+      }),
+  })
+}
+
+function refusePrivate(socket: Socket, allowPrivate: boolean): Error | undefined {
+  if (allowPrivate || !isPrivateAddress(socket.remoteAddress ?? '')) return undefined
+  socket.destroy()
+  return new Error('the configured name resolved to a private address')
+}

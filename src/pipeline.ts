@@ -1,0 +1,97 @@
+// The way of a call: the ordered stages and the runner around them. Read this first.
+
+import { prepareResolve } from './admission/resolve.ts'
+import { prepareValidate } from './admission/validate.ts'
+import type { BackendClient } from './backend/client.ts'
+import { prepareBackend } from './backend/stage.ts'
+import type { Call, Stage, Verdict } from './core/call.ts'
+import { deny, type StageName } from './core/denials.ts'
+import type { ToolDefinition } from './core/tool.ts'
+import { type ProtocolOptions, prepareProtocol } from './http/protocol.ts'
+import { prepareTransport, type TransportOptions } from './http/transport.ts'
+import { prepareShape, type ShapeOptions } from './response/shape.ts'
+
+/** What the stages are made of; app.ts puts it together. */
+export interface Parts {
+  transport: TransportOptions
+  protocol: ProtocolOptions
+  tools: readonly ToolDefinition[]
+  backend: BackendClient
+  shape: ShapeOptions
+}
+
+export interface StageRow {
+  name: StageName
+  /** Before `execution` nothing has an effect: there the decision is recorded. */
+  group: 'ingress' | 'admission' | 'execution' | 'response'
+  prepare(parts: Parts): Stage
+}
+
+/**
+ * The stages in their order. `record` is not among them: it is the runner, opens before the first and closes after the last,
+ * so that a call is recorded however it ends.
+ */
+export const STAGES: readonly StageRow[] = [
+  // From the head alone, so that a request which will be refused costs no body.
+  { name: 'transport', group: 'ingress', prepare: (parts) => prepareTransport(parts.transport) },
+  // The one reading and the one parsing of the body: everything after it looks at the same value.
+  { name: 'protocol', group: 'ingress', prepare: (parts) => prepareProtocol(parts.protocol) },
+  // An unknown tool is an error of the protocol; what follows are results of a tool.
+  { name: 'resolve', group: 'admission', prepare: (parts) => prepareResolve(parts.tools) },
+  // The cheapest reason to refuse comes first.
+  { name: 'validate', group: 'admission', prepare: () => prepareValidate() },
+  // The only I/O of a call.
+  { name: 'backend', group: 'execution', prepare: (parts) => prepareBackend(parts.backend) },
+  // Nothing reaches the caller that has not been through here.
+  { name: 'shape', group: 'response', prepare: (parts) => prepareShape(parts.shape) },
+]
+
+/** What watches the calls: records, span, metric. */
+export interface Recorder {
+  /** Before the side effect; a denial here ends the call, because an effect without a record is not allowed. */
+  decided(call: Call): Verdict | Promise<Verdict>
+  /** A fault of ours: its text stays inside. */
+  fault(call: Call, error: unknown): void
+}
+
+/** Prepares the runner; it settles `call.denial` or `call.result`, or leaves a message that is no call for the router. */
+export function preparePipeline(
+  parts: Parts,
+  recorder: Recorder,
+  stages: readonly StageRow[] = STAGES,
+): (call: Call) => Promise<void> {
+  const prepared = stages.map((row) => ({ name: row.name, group: row.group, run: row.prepare(parts) }))
+  const effect = prepared.findIndex((stage) => stage.group === 'execution')
+
+  return async (call) => {
+    try {
+      for (let i = 0; i < prepared.length; i++) {
+        const stage = prepared[i] as (typeof prepared)[number]
+        if (i === effect) {
+          const decided = recorder.decided(call)
+          const refused = decided instanceof Promise ? await decided : decided
+          if (refused !== undefined) {
+            call.denial = refused
+            return
+          }
+        }
+        call.stage = stage.name
+        const verdict = stage.run(call)
+        const denial = verdict instanceof Promise ? await verdict : verdict
+        if (denial !== undefined) {
+          call.denial = denial
+          return
+        }
+        if (stage.group === 'ingress' && isForRouter(call)) return
+      }
+    } catch (error) {
+      recorder.fault(call, error)
+      call.result = undefined
+      call.denial = deny('internal_error')
+    }
+  }
+}
+
+/** After `protocol`, a request that named no tool is no call: a GET, another MCP method, a preflight. */
+const isForRouter = (call: Call): boolean =>
+  call.stage === 'protocol' && call.toolName === '' && call.message === undefined && call.surface !== 'rest'

@@ -1,0 +1,110 @@
+// The stage `shape`: unwraps the backend's envelope, replaces held credentials and makes the tool's result of what is left.
+import type { Call, Stage, Verdict } from '../core/call.ts'
+import { type Denial, deny } from '../core/denials.ts'
+import { type Json, type JsonObject, parseLossless } from '../core/json.ts'
+import { createRedactor, type Redactor } from '../core/redact.ts'
+import { visibleText } from '../core/text.ts'
+
+export interface ShapeOptions {
+  /** Largest result text, in bytes. */
+  maxResult: number
+}
+
+/** Longest message of the backend that a caller is shown. */
+const MAX_MESSAGE = 500
+
+export function prepareShape(options: ShapeOptions): Stage {
+  const tooLarge = `${options.maxResult} bytes`
+  return (call): Verdict => {
+    const { reply, prepared } = call
+    if (reply === undefined || prepared === undefined) throw new Error('shape runs after backend')
+    const redactor = createRedactor(call.credentials)
+    const source = reply.body.toString('utf8')
+    let envelope: Json
+    try {
+      envelope = parseLossless(source)
+      if (!redactor.cleanJson(source)) envelope = redactor.value(envelope)
+    } catch {
+      return reply.status >= 200 && reply.status < 300
+        ? deny('backend_malformed')
+        : refusedBy(reply.status, undefined, reply.retryAfter)
+    }
+    if (reply.status < 200 || reply.status > 299)
+      return refusedBy(reply.status, failureMessage(envelope, redactor), reply.retryAfter)
+    if (!isObject(envelope)) return deny('backend_malformed')
+    if (envelope['status'] === false)
+      return failed(messageOf(envelope['message'], redactor) ?? failureMessage(envelope, redactor))
+    const data = envelope['data']
+    if (data === undefined) return deny('backend_malformed')
+    takeRequestId(call, data)
+    try {
+      call.result = prepared.answer(data)
+    } catch (error) {
+      // TypeError: not the shape of this tool; RangeError: nested deeper than the stack.
+      if (error instanceof TypeError || error instanceof RangeError) return deny('backend_malformed')
+      throw error
+    }
+    const text = call.result.content[0]?.['text']
+    if (typeof text === 'string' && text.length > options.maxResult) {
+      call.result = undefined
+      return deny('result_too_large', tooLarge)
+    }
+    return undefined
+  }
+}
+
+const isObject = (value: Json | undefined): value is JsonObject =>
+  typeof value === 'object' && value !== null && !Array.isArray(value) && !JSON.isRawJSON(value)
+
+const failed = (message: string | undefined): Denial =>
+  message === undefined ? deny('backend_failed') : { ...deny('backend_failed'), backendMessage: message }
+
+function refusedBy(status: number, message: string | undefined, retryAfter: string | undefined): Denial {
+  const busy = status === 429 || status === 503
+  const seconds =
+    busy && retryAfter !== undefined && /^\d{1,6}$/.test(retryAfter) ? Number(retryAfter) : undefined
+  return {
+    code: busy ? 'backend_busy' : 'backend_refused',
+    detail: String(status),
+    backendStatus: status,
+    ...(message !== undefined && { backendMessage: message }),
+    ...(seconds !== undefined && {
+      retryAfterMs: seconds * 1000,
+      headers: { 'retry-after': String(seconds) },
+    }),
+  }
+}
+
+/** The message of a failed answer, looked for as the Ductape console does (ductape-backend.md 3.4); `errors` is the sibling service's habit. */
+function failureMessage(body: Json, redactor: Redactor): string | undefined {
+  if (!isObject(body)) return undefined
+  const upstream = body['upstream_error']
+  const inner = isObject(upstream) ? [upstream['errors'], upstream['message'], upstream['error']] : [upstream]
+  for (const candidate of [...inner, body['error'], body['message'], body['errors']]) {
+    const message = messageOf(candidate, redactor)
+    if (message !== undefined) return message
+  }
+  return undefined
+}
+
+function messageOf(value: Json | undefined, redactor: Redactor): string | undefined {
+  if (Array.isArray(value))
+    return messageOf(
+      value
+        .filter((item) => typeof item === 'string')
+        .slice(0, 20)
+        .join('; '),
+      redactor,
+    )
+  if (typeof value !== 'string') return undefined
+  // Replaced on the whole text first: a cut through the middle of a key would leave half of it standing.
+  const message = visibleText(redactor.text(value), MAX_MESSAGE).trim()
+  return message === '' ? undefined : message
+}
+
+const BACKEND_ID = /^[\w.:-]{1,64}$/
+
+function takeRequestId(call: Call, data: Json): void {
+  const id = isObject(data) ? data['request_id'] : undefined
+  if (typeof id === 'string' && BACKEND_ID.test(id)) call.backendRequestId = id
+}

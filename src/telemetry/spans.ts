@@ -1,0 +1,36 @@
+// One span per call by the MCP semantic conventions (mcp.md 7); OpenTelemetry is loaded only where an endpoint is configured.
+import type { Call } from '../core/call.ts'
+
+export interface Tracing {
+  /** Starts the span of a call and puts its context in place of the caller's, for the backend. */
+  start(call: Call): void
+  /** Ends it; a call that was refused before it was decided gets its span here. */
+  end(call: Call, status: number): void
+  /** Sends what is left. */
+  close(): Promise<void>
+}
+
+export interface TracingOptions {
+  env: Readonly<Record<string, string | undefined>>
+  service: { name: string; version: string }
+}
+
+export type TracingResult = { ok: true; tracing: Tracing | undefined } | { ok: false; problem: string }
+
+const PROTOCOL = 'http/json'
+
+/** OTEL_* variables keep their standard meaning; without an endpoint there are no spans and nothing is loaded. */
+export async function createTracing({ env, service }: TracingOptions): Promise<TracingResult> {
+  const endpoint = env['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT'] || env['OTEL_EXPORTER_OTLP_ENDPOINT']
+  if (!endpoint || env['OTEL_SDK_DISABLED'] === 'true' || env['OTEL_TRACES_EXPORTER'] === 'none')
+    return { ok: true, tracing: undefined }
+  const protocol = env['OTEL_EXPORTER_OTLP_TRACES_PROTOCOL'] || env['OTEL_EXPORTER_OTLP_PROTOCOL'] || PROTOCOL
+  if (protocol !== PROTOCOL) {
+    return {
+      ok: false,
+      problem: `OTEL_EXPORTER_OTLP_PROTOCOL is ${JSON.stringify(protocol.slice(0, 32))}; this build sends ${PROTOCOL} only`,
+    }
+  }
+  const { startTracing } = await import('./otel.ts')
+  return { ok: true, tracing: startTracing(service) }
+}

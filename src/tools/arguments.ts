@@ -1,0 +1,91 @@
+// Checks tool arguments against a table: one row an argument, used for the JSON Schema of tools/list and for the check itself.
+import { type Denial, deny } from '../core/denials.ts'
+import type { Json, JsonObject } from '../core/json.ts'
+import { shownName } from '../core/text.ts'
+
+export interface ArgumentRow {
+  name: string
+  type: 'string' | 'array' | 'object' | 'boolean'
+  required: boolean
+  description: string
+  /** Fixed choices of a string. */
+  enum?: readonly string[]
+  default?: Json
+  /** A credential: never shown, 12 to 512 visible ASCII characters. */
+  credential?: true
+  maxLength?: number
+}
+
+/** Longest plain string argument: tags, slugs and ids, all far shorter in practice. */
+export const MAX_NAME = 512
+
+/** The input schema of tools/list. */
+export function inputSchema(rows: readonly ArgumentRow[]): JsonObject {
+  const properties: JsonObject = {}
+  for (const row of rows) properties[row.name] = propertySchema(row)
+  return {
+    $schema: 'https://json-schema.org/draft/2020-12/schema',
+    type: 'object',
+    properties,
+    required: rows.filter((row) => row.required).map((row) => row.name),
+    additionalProperties: false,
+  }
+}
+
+function propertySchema(row: ArgumentRow): JsonObject {
+  const schema: JsonObject = { type: row.type, description: row.description }
+  if (row.type === 'array') schema['items'] = {}
+  if (row.enum !== undefined) schema['enum'] = [...row.enum]
+  if (row.type === 'string' && row.required && row.enum === undefined) schema['minLength'] = 1
+  if (row.default !== undefined) schema['default'] = row.default
+  return schema
+}
+
+const CREDENTIAL = /^[\x21-\x7e]{12,512}$/
+
+export type CheckedArguments = { ok: true; values: JsonObject } | { ok: false; denial: Denial }
+
+const refuse = (denial: Denial): CheckedArguments => ({ ok: false, denial })
+
+/** Prepares the check of one table; it returns the arguments with the defaults filled in. */
+export function prepareArguments(rows: readonly ArgumentRow[]): (args: JsonObject) => CheckedArguments {
+  const known = new Set(rows.map((row) => row.name))
+  return (args) => {
+    for (const name in args) if (!known.has(name)) return refuse(deny('argument_unknown', shownName(name)))
+    const values: JsonObject = {}
+    for (const row of rows) {
+      // Own members only: an argument named like a method of Object.prototype is absent, not inherited.
+      const value = Object.hasOwn(args, row.name) ? args[row.name] : undefined
+      if (value === undefined) {
+        if (row.required) return refuse(deny('argument_missing', `\`${row.name}\``))
+        if (row.default !== undefined) values[row.name] = row.default
+        continue
+      }
+      const denial = checkValue(row, value)
+      if (denial !== undefined) return refuse(denial)
+      values[row.name] = value
+    }
+    return { ok: true, values }
+  }
+}
+
+function checkValue(row: ArgumentRow, value: Json): Denial | undefined {
+  const name = `\`${row.name}\``
+  const actual = value === null ? 'null' : Array.isArray(value) ? 'array' : typeof value
+  if (actual !== row.type) {
+    const article = row.type === 'array' || row.type === 'object' ? 'an' : 'a'
+    return deny('argument_invalid', `${name} must be ${article} ${row.type}`)
+  }
+  if (typeof value !== 'string') return undefined
+  if (row.credential) return CREDENTIAL.test(value) ? undefined : deny('credential_malformed', name)
+  if (row.enum !== undefined) {
+    return row.enum.includes(value)
+      ? undefined
+      : deny('argument_invalid', `${name} must be one of ${row.enum.join(', ')}`)
+  }
+  if (row.required && value.trim() === '') return deny('argument_invalid', `${name} must not be empty`)
+  const max = row.maxLength ?? MAX_NAME
+  return value.length > max
+    ? deny('argument_invalid', `${name} must have at most ${max} characters`)
+    : undefined
+}
