@@ -1,0 +1,89 @@
+// The servers that a run compares: the floor, the two SDKs and ours, each with how it is started.
+import { existsSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import type { Era } from './calls.ts'
+import { root } from './process.ts'
+
+export type Start = {
+  readonly args: readonly string[]
+  readonly env?: Record<string, string>
+  readonly stdout?: string
+}
+export type Target = {
+  readonly name: string
+  readonly what: string
+  readonly eras: readonly Era[]
+  /** `dir` is a folder of this run for config and records. */
+  readonly start: (port: number, backendPort: number, dir: string) => Start
+}
+
+function peer(name: string, what: string, eras: readonly Era[]): Target {
+  return {
+    name,
+    what,
+    eras,
+    start: (port, backendPort) => ({
+      args: [`bench/peers/${name}.ts`],
+      env: { PORT: String(port), BACKEND: `http://127.0.0.1:${backendPort}` },
+    }),
+  }
+}
+
+export const floor = peer('floor', 'node:http and undici dispatch, no MCP SDK, no control', [
+  'legacy',
+  'modern',
+])
+export const sdk1 = peer('sdk1', 'SDK 1.x stock stateless example: express, server and transport per call', [
+  'legacy',
+])
+export const sdk2 = peer('sdk2', 'SDK 2.x createMcpHandler behind node:http', ['legacy', 'modern'])
+export const peers: readonly Target[] = [floor, sdk1, sdk2]
+
+const bundle = 'dist/ductape-mcp.mjs'
+export const sources = 'src/main.ts'
+
+/** What the runs start as ours: the bundle when it was built, else the sources; nothing when neither is there. */
+export function entry(): string | undefined {
+  return [bundle, sources].find((file) => existsSync(path.join(root, file)))
+}
+
+export type Variant = {
+  readonly name?: string
+  readonly what?: string
+  readonly entry?: string
+  /** Lines of config.yaml beside the listener and the backend. */
+  readonly config?: readonly string[]
+  /** Records go to a file in the run's folder, or are thrown away by the kernel. */
+  readonly records?: 'file' | 'null'
+  readonly nodeArgs?: readonly string[]
+  readonly env?: Record<string, string>
+}
+
+/** Ours with the reference configuration, or a variant of it. */
+export function ours(variant: Variant = {}): Target {
+  const name = variant.name ?? 'ours'
+  const file = variant.entry ?? entry() ?? bundle
+  const records = variant.records ?? 'file'
+  const sink = records === 'file' ? 'to a file' : 'to /dev/null'
+  return {
+    name,
+    what: variant.what ?? `ductape-mcp serve from ${file}, catalogue enforced, two records a call ${sink}`,
+    eras: ['legacy', 'modern'],
+    start(port, backendPort, dir) {
+      const config = path.join(dir, `config-${port}.yaml`)
+      const lines = [
+        'version: 1',
+        `listen: "127.0.0.1:${port}"`,
+        'ops: off',
+        `backend: { url: "http://127.0.0.1:${backendPort}" }`,
+        ...(variant.config ?? ['catalogue: enforce']),
+      ]
+      writeFileSync(config, `${lines.join('\n')}\n`)
+      return {
+        args: [...(variant.nodeArgs ?? []), file, 'serve', '--config', config],
+        ...(variant.env === undefined ? {} : { env: variant.env }),
+        stdout: records === 'file' ? path.join(dir, `records-${port}.jsonl`) : '/dev/null',
+      }
+    },
+  }
+}

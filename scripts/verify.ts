@@ -1,0 +1,64 @@
+// `npm run verify [area] [options]`: full counts, soak and bench; each area is a script that writes docs/measured/<area>.md.
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+
+type Area = {
+  readonly name: string
+  readonly what: string
+  readonly script: string
+  /** An area that takes longer is ended and counts as failed. */
+  readonly minutes: number
+}
+
+// One line per area. A script gets the options after the area's name, exits 1 when a stated bound is missed.
+const areas: readonly Area[] = [
+  { name: 'startup', what: 'time to the first good call', script: 'bench/startup.ts', minutes: 3 },
+  {
+    name: 'bench',
+    what: 'CPU per call beside the floor and the stock SDKs',
+    script: 'bench/run.ts',
+    minutes: 8,
+  },
+  { name: 'soak', what: 'heap after GC over 50,000 mixed calls', script: 'bench/soak.ts', minutes: 10 },
+]
+
+const root = fileURLToPath(new URL('../', import.meta.url))
+
+function usage(): string {
+  const lines = areas.map(({ name, what, minutes }) => `  ${name.padEnd(14)}${what} (at most ${minutes} min)`)
+  return `usage: npm run verify [area] [-- options]\n\nWithout an area all run, one after the other.\n\n${lines.join('\n')}\n`
+}
+
+async function run({ name, script, minutes }: Area, options: readonly string[]): Promise<string> {
+  process.stdout.write(`\n== ${name} ==\n`)
+  const child = spawn(process.execPath, [script, ...options], { cwd: root, stdio: 'inherit' })
+  let late = false
+  const timer = setTimeout(() => {
+    late = true
+    child.kill('SIGTERM')
+  }, minutes * 60_000)
+  const [code, signal] = await once(child, 'exit')
+  clearTimeout(timer)
+  if (late) return `took longer than ${minutes} min`
+  return code === 0 ? 'ok' : `exit ${code ?? signal}`
+}
+
+const [wanted, ...options] = process.argv.slice(2)
+if (wanted === '--help' || wanted === '-h') {
+  process.stdout.write(usage())
+} else {
+  const all = wanted === undefined || wanted.startsWith('-')
+  const chosen = all ? areas : areas.filter(({ name }) => name === wanted)
+  if (chosen.length === 0) {
+    process.stderr.write(`there is no area ${JSON.stringify(wanted)}\n\n${usage()}`)
+    process.exitCode = 2
+  }
+  const results: string[] = []
+  for (const area of chosen) {
+    const result = await run(area, all && wanted !== undefined ? [wanted, ...options] : options)
+    if (result !== 'ok') process.exitCode = 1
+    results.push(`${area.name.padEnd(14)}${result}`)
+  }
+  if (chosen.length > 1) process.stdout.write(`\n${results.join('\n')}\n`)
+}
