@@ -1,5 +1,6 @@
 // The composition root: the only place that puts the features together, for serve, stdio and the tests alike.
 import type { Server } from 'node:http'
+import { Server as NetServer } from 'node:net'
 import type { Dispatcher } from 'undici'
 import { createRecordWriter } from './audit/record.ts'
 import type { LineWriter } from './audit/writer.ts'
@@ -65,7 +66,7 @@ export interface App {
   tools: readonly ToolDefinition[]
   /** One request without a port: the same stages, the same answers. */
   handle(request: HttpRequest, peer: string): Promise<HttpAnswer>
-  /** One message of stdio. */
+  /** One message of stdio; `onOpen` sees its call after it was decoded and before it runs. */
   message(
     body: Json | undefined,
     fault: HttpAnswerFault | undefined,
@@ -163,7 +164,6 @@ export async function createApp(config: Config, ports: Ports, overrides: Overrid
   }
 
   const closed = (call: Call, answer: { status: number; bytes: number }): void => {
-    inFlight--
     if (call.decided) records.outcome(call, answer)
     else if (call.denial !== undefined) records.decision(call)
     ports.tracing?.end(call, answer.status)
@@ -233,6 +233,10 @@ export async function createApp(config: Config, ports: Ports, overrides: Overrid
         withCors(call, await routed(call, async () => (await router())(call, message, response))),
       notification: progressNotification,
       closed,
+      written: () => {
+        inFlight--
+      },
+      draining: () => draining,
     },
     { ...config.http, maxHeader: MAX_HEADER, securityHeaders: securityHeaders() },
   )
@@ -243,6 +247,7 @@ export async function createApp(config: Config, ports: Ports, overrides: Overrid
 
   const finish = (call: Call, answer: HttpAnswer): HttpAnswer => {
     closed(call, { status: answer.status, bytes: Buffer.byteLength(answer.body ?? '') })
+    inFlight--
     return answer
   }
 
@@ -268,11 +273,11 @@ export async function createApp(config: Config, ports: Ports, overrides: Overrid
         method: 'stdio',
         subject: `local:${process.getuid?.() ?? 'user'}`,
       })
-      onOpen(call)
       call.surface = 'mcp'
       call.denial =
         fault ??
         (body === undefined ? deny('json_malformed', 'it is empty') : decodeMcp(call, body, undefined))
+      onOpen(call)
       if (call.denial === undefined && call.other === undefined) await run(call)
       if (call.other === undefined || call.denial !== undefined) return finish(call, encode(call))
       return finish(
@@ -283,8 +288,8 @@ export async function createApp(config: Config, ports: Ports, overrides: Overrid
     async drain() {
       draining = true
       const deadline = ports.tick() + config.http.drainTimeout
-      main.close()
-      main.closeIdleConnections()
+      // Takes no new connection and leaves the others: http's own close would cut answers that are still being written.
+      NetServer.prototype.close.call(main)
       while (inFlight > 0 && ports.tick() < deadline) await new Promise((resolve) => setTimeout(resolve, 20))
       const left = inFlight
       main.closeAllConnections()

@@ -1,7 +1,8 @@
 // The table of every outbound connection and the only place that dials; egress rules and documents derive from it (design.md 4).
 import type { Socket } from 'node:net'
 import { BlockList, isIP } from 'node:net'
-import { buildConnector, type Dispatcher, Pool, ProxyAgent } from 'undici'
+import tls from 'node:tls'
+import { buildConnector, Client, type Dispatcher, Pool, ProxyAgent } from 'undici'
 
 export interface OutboundRow {
   purpose: string
@@ -21,6 +22,11 @@ export const OUTBOUND = {
     purpose: 'Sends traces; dialled by the OpenTelemetry exporter',
     destination: 'OTEL_EXPORTER_OTLP_ENDPOINT or OTEL_EXPORTER_OTLP_TRACES_ENDPOINT',
     when: 'only where the variable is set',
+  },
+  service: {
+    purpose: 'Asks a running ductape-mcp; dialled by the MCP client and node:http in src/client',
+    destination: '--url, or the listeners of the configuration',
+    when: 'only in the commands call, doctor and health; the service itself never does',
   },
 } satisfies Record<string, OutboundRow>
 
@@ -89,7 +95,6 @@ export interface DialOptions {
 
 /** Opens the pool of one destination; connections are made when they are needed. */
 export function dial(_row: keyof typeof OUTBOUND, options: DialOptions): Dispatcher {
-  const tls = options.ca === undefined ? {} : { ca: options.ca }
   const timeouts = {
     headersTimeout: 0,
     bodyTimeout: 0,
@@ -101,23 +106,72 @@ export function dial(_row: keyof typeof OUTBOUND, options: DialOptions): Dispatc
     return new ProxyAgent({
       uri: options.proxy,
       connections: options.connections,
-      requestTls: tls,
+      requestTls: trust(options),
       proxyTunnel: true,
       ...timeouts,
     })
   }
-  const connect = buildConnector({ ...tls, allowH2: false, timeout: options.connectTimeout })
-  const allowPrivate = isPrivateHost(new URL(options.origin).hostname)
   return new Pool(options.origin, {
     connections: options.connections,
     ...timeouts,
-    // Checked on the connected socket, after the name was resolved: a check of the name beforehand could be answered differently the second time.
-    connect: (target, callback) =>
-      connect(target, (...[error, socket]) => {
-        if (error !== null) return callback(error, null)
-        const refused = refusePrivate(socket, allowPrivate)
-        return refused === undefined ? callback(null, socket) : callback(refused, null)
-      }),
+    connect: guardedConnect(options),
+  })
+}
+
+/** The private address is refused on the connected socket, after the name was resolved: a check of the name beforehand could be answered differently the second time. */
+function guardedConnect(options: DialOptions): buildConnector.connector {
+  const connect = buildConnector({ ...trust(options), allowH2: false, timeout: options.connectTimeout })
+  const allowPrivate = isPrivateHost(new URL(options.origin).hostname)
+  return (target, callback) =>
+    connect(target, (...[error, socket]) => {
+      if (error !== null) return callback(error, null)
+      const refused = refusePrivate(socket, allowPrivate)
+      return refused === undefined ? callback(null, socket) : callback(refused, null)
+    })
+}
+
+const trust = ({ ca }: DialOptions): { ca?: string } => (ca === undefined ? {} : { ca })
+
+/** Connects as `dial` would and closes again: nothing is sent but the TLS handshake. Rejects with the error of the connection. */
+export async function probe(_row: keyof typeof OUTBOUND, options: DialOptions): Promise<void> {
+  const { protocol, hostname, port, host } = new URL(options.origin)
+  const number = port === '' ? (protocol === 'https:' ? 443 : 80) : Number(port)
+  const name = hostname.replace(/^\[|\]$/g, '')
+  if (options.proxy === undefined) {
+    await new Promise<void>((resolve, reject) => {
+      guardedConnect(options)({ protocol, hostname: name, host, port: String(number) }, (error, socket) => {
+        socket?.destroy()
+        if (error === null) resolve()
+        else reject(error)
+      })
+    })
+    return
+  }
+  const proxy = new Client(options.proxy, {
+    connectTimeout: options.connectTimeout,
+    headersTimeout: options.connectTimeout,
+  })
+  try {
+    const { statusCode, socket } = await proxy.connect({ path: `${hostname}:${number}` })
+    try {
+      if (statusCode !== 200) throw new Error(`the proxy answered with HTTP status ${statusCode}`)
+      if (protocol === 'https:') await handshake(socket as Socket, name, options)
+    } finally {
+      socket.destroy()
+    }
+  } finally {
+    await proxy.destroy()
+  }
+}
+
+function handshake(socket: Socket, name: string, options: DialOptions): Promise<void> {
+  const servername = isIP(name) === 0 ? { servername: name } : {}
+  return new Promise((resolve, reject) => {
+    const secured = tls.connect({ socket, ...trust(options), ...servername }, resolve)
+    secured.once('error', reject)
+    secured.setTimeout(options.connectTimeout, () =>
+      secured.destroy(new Error('timeout of the TLS handshake')),
+    )
   })
 }
 

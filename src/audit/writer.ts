@@ -20,16 +20,19 @@ export interface WriterOptions {
 /** Largest single write; a longer queue is written in turns, so that memory for joining stays bounded. */
 const MAX_WRITE = 1 << 20
 
+/** How long lines are gathered before a write, in milliseconds: one system call then serves many calls. */
+const GATHER = 5
+
 type Put = (chunk: Buffer, done: (error: Error | null) => void) => void
 
 export function createLineWriter(descriptor: number, options: WriterOptions): LineWriter {
   const put = openSink(descriptor)
-  const waiting: Buffer[] = []
+  let waiting: string[] = []
   let pendingBytes = 0
   let written = 0
   let lost = 0
   let busy = false
-  let scheduled = false
+  let timer: NodeJS.Timeout | undefined
   let losing = false
   let flushed: (() => void)[] = []
 
@@ -39,54 +42,64 @@ export function createLineWriter(descriptor: number, options: WriterOptions): Li
     losing = true
   }
 
-  const next = (): void => {
-    scheduled = false
-    if (busy) return
-    const lines: Buffer[] = []
+  /** The lines of the next write: all that wait, or as many as fit. */
+  const take = (): string[] => {
     let bytes = 0
+    let count = 0
     for (const line of waiting) {
-      if (bytes > 0 && bytes + line.length > MAX_WRITE) break
-      lines.push(line)
       bytes += line.length
+      if (count > 0 && bytes > MAX_WRITE) break
+      count++
     }
-    if (lines.length === 0) {
+    const lines = count === waiting.length ? waiting : waiting.slice(0, count)
+    waiting = count === waiting.length ? [] : waiting.slice(count)
+    return lines
+  }
+
+  const next = (): void => {
+    clearTimeout(timer)
+    timer = undefined
+    if (busy) return
+    if (waiting.length === 0) {
       const done = flushed
       flushed = []
       for (const resolve of done) resolve()
       return
     }
-    waiting.splice(0, lines.length)
+    const lines = take()
+    const text = lines.join('')
     busy = true
-    put(lines.length === 1 ? (lines[0] as Buffer) : Buffer.concat(lines, bytes), (error) => {
+    put(Buffer.from(text), (error) => {
       busy = false
-      pendingBytes -= bytes
+      pendingBytes -= text.length
       if (error === null) {
         written += lines.length
         losing = false
       } else lose(lines.length, 'failed')
-      next()
+      if (flushed.length > 0) next()
+      else if (waiting.length > 0) timer ??= setTimeout(next, GATHER)
     })
   }
 
   return {
     write(line) {
-      const chunk = Buffer.from(`${line}\n`)
-      if (pendingBytes + chunk.length > options.maxQueue) {
+      // Lines are ASCII but for operator's own text, so a UTF-16 unit counts as a byte.
+      const bytes = line.length + 1
+      if (pendingBytes + bytes > options.maxQueue) {
         lose(1, 'full')
         return false
       }
-      pendingBytes += chunk.length
-      waiting.push(chunk)
-      // All lines of one turn of the event loop go out in one write.
-      if (!busy && !scheduled) {
-        scheduled = true
-        setImmediate(next)
-      }
+      pendingBytes += bytes
+      waiting.push(`${line}\n`)
+      if (!busy && timer === undefined) timer = setTimeout(next, GATHER)
       return true
     },
     flush() {
       if (!busy && waiting.length === 0) return Promise.resolve()
-      return new Promise((resolve) => flushed.push(resolve))
+      return new Promise((resolve) => {
+        flushed.push(resolve)
+        next()
+      })
     },
     stats: () => ({ written, lost, pendingBytes }),
   }

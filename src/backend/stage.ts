@@ -7,10 +7,10 @@ export function prepareBackend(client: BackendClient): Stage {
   return async (call): Promise<Verdict> => {
     const { prepared } = call
     if (prepared === undefined) throw new Error('backend runs after validate')
-    // 2026-07-28: a closed response stream is a cancellation; before that revision it is not (mcp.md 1.1, 10.5).
-    const cancellable = call.message?.era === 'modern'
+    // 2026-07-28: a closed response stream is a cancellation; before that revision it is not (mcp.md 1.1, 10.5). On stdio the caller says it in words, in both eras.
+    const cancellable = call.message?.era === 'modern' || call.channel === 'stdio'
     if (call.gone && cancellable) return deny('cancelled')
-    call.progress?.(1, 2, 'Forwarded to the Ductape backend')
+    call.progress?.(call, 1, 2, 'Forwarded to the Ductape backend')
     const asked = client.ask(prepared.request(), call)
     if (cancellable) call.onGone = asked.abandon
     const outcome = await asked.outcome
@@ -18,7 +18,7 @@ export function prepareBackend(client: BackendClient): Stage {
     if (isDenial(outcome)) return outcome
     call.backendStatus = outcome.status
     call.reply = outcome
-    call.progress?.(2, 2, 'The Ductape backend has answered')
+    call.progress?.(call, 2, 2, 'The Ductape backend has answered')
     return undefined
   }
 }

@@ -42,14 +42,21 @@ export async function prepare({ configPath, io, recordsTo, backendUrl }: Prepare
       ? loaded.config
       : { ...loaded.config, backend: { ...loaded.config.backend, url: backendUrl } }
 
-  const logWriter = createLineWriter(STDERR, { maxQueue: LOG_QUEUE })
+  const descriptor = recordDescriptor(config, recordsTo)
+  // Two writers of one pipe would cut each other's lines, and only one of them would be woken when the reader goes on.
+  const shared = descriptor === STDERR
+  const logWriter = createLineWriter(STDERR, {
+    maxQueue: shared ? LOG_QUEUE + config.audit.maxQueue : LOG_QUEUE,
+  })
   const log = createLog(config.telemetry.log.level, Date.now, (line) => logWriter.write(line))
   for (const warning of loaded.warnings) log.warn('config_warning', { text: warning })
 
-  const records = createLineWriter(recordDescriptor(config, recordsTo), {
-    maxQueue: config.audit.maxQueue,
-    onLoss: (reason) => log.error('audit_lines_lost', { reason }),
-  })
+  const records = shared
+    ? logWriter
+    : createLineWriter(descriptor, {
+        maxQueue: config.audit.maxQueue,
+        onLoss: (reason) => log.error('audit_lines_lost', { reason }),
+      })
   const traced = await createTracing({ env: io.env, service: IDENTITY })
   if (!traced.ok) throw new UsageError(traced.problem)
 

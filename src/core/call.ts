@@ -12,7 +12,8 @@ export interface Principal {
   subject: string
 }
 
-export type ProgressSink = (progress: number, total: number, message: string) => void
+/** A shared function rather than a closure of each call. */
+export type ProgressSink = (call: Call, progress: number, total: number, message: string) => void
 
 /** The MCP request that a call came in, or undefined for REST. */
 export interface McpMessage {
@@ -22,6 +23,8 @@ export interface McpMessage {
   id: string | number
   /** Token of a client that asked for progress. */
   progressToken: string | number | undefined
+  /** 2026-07-28: what the client can be asked for, and what it answered. */
+  capabilities: JsonObject | undefined
   inputResponses: JsonObject | undefined
   requestState: string | undefined
 }
@@ -85,6 +88,8 @@ export interface Call {
   gone: boolean
   onGone: (() => void) | undefined
   progress: ProgressSink | undefined
+  /** What the rim keeps with the call; nobody else looks at it. */
+  rim: unknown
 }
 
 export interface CallOrigin {
@@ -135,6 +140,7 @@ export function openCall(origin: CallOrigin): Call {
     gone: false,
     onGone: undefined,
     progress: undefined,
+    rim: undefined,
   }
 }
 

@@ -230,6 +230,15 @@ export const DENIALS = {
     'The request metadata is not complete: {detail}.',
     'From 2026-07-28 on, params._meta has to carry the protocol version and the client capabilities.',
   ),
+  capability_missing: row(
+    'protocol',
+    400,
+    'http',
+    -32021,
+    false,
+    'The call needs input from the client, and the client did not declare that it can give it.',
+    'Declare the capabilities that data.requiredCapabilities names, or use a client that has them.',
+  ),
   version_unsupported: row(
     'protocol',
     400,
@@ -353,9 +362,10 @@ export const DENIALS = {
     ),
     bare: true,
   },
+  // The backend works and said no: a 5xx here would blame this service for a wrong key or a missing row.
   backend_refused: row(
     'backend',
-    502,
+    424,
     'result',
     -31030,
     false,
@@ -364,7 +374,7 @@ export const DENIALS = {
   ),
   backend_failed: row(
     'backend',
-    502,
+    422,
     'result',
     -31031,
     false,

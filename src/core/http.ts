@@ -14,7 +14,7 @@ export interface HttpRequest {
 
 export type BodyRead =
   | { ok: true; body: Buffer }
-  | { ok: false; reason: 'too_large' | 'incomplete' | 'timeout' }
+  | { ok: false; reason: 'too_large' | 'incomplete' | 'malformed' | 'timeout' }
 
 export interface HttpAnswer {
   status: number

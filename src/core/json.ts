@@ -34,9 +34,11 @@ export function parseExact(source: string): Parsed {
   return parse(source, MAX_DEPTH, false)
 }
 
-// Anything that JSON.parse plus JSON.stringify would not give back digit by digit: 16 or more digits, an exponent, a trailing zero in a fraction, -0.
-// It also matches inside strings; that only costs the slower way.
-const INEXACT_DIGITS = /\d{16}|\d[eE]|\.\d*0(?!\d)|-0|0\.0000/
+// A number that JSON.parse plus JSON.stringify would not give back digit by digit: 16 or more digits, an exponent, a trailing zero in a
+// fraction, a small fraction, -0. It can match inside a string too; that only costs the slower way.
+const INEXACT_DIGITS =
+  /(?:^|[:,[\s])-?(?:\d{16}|\d+[eE]|0\.0000|\d+\.(?:\d{15}|\d*(?:[eE]|0(?!\d)))|(?<=-)0(?![.\d]))/
+
 /**
  * Parses a backend answer; numbers that a double would re-spell come back as JSON.rawJSON of their own digits.
  * Throws SyntaxError, or RangeError where the nesting exhausts the stack.

@@ -4,7 +4,7 @@ import type { Socket } from 'node:net'
 import type { Call } from '../core/call.ts'
 import { type Denial, deny } from '../core/denials.ts'
 import type { BodyRead, HttpAnswer, HttpRequest } from '../core/http.ts'
-import { SSE_HEADERS, SSE_KEEP_ALIVE, sseEvent } from './sse.ts'
+import { createStreams } from './sse.ts'
 
 export interface ListenerOptions {
   maxHeader: number
@@ -29,12 +29,21 @@ export interface ListenerParts {
   notification(call: Call, progress: number, total: number, message: string): string | undefined
   /** The call is over: its answer is about to be written. */
   closed(call: Call, answer: { status: number; bytes: number }): void
+  /** The answer has left, or nobody is there to take it. */
+  written(): void
+  /** True while each answer is the last of its connection. */
+  draining(): boolean
 }
 
-export function createListener(parts: ListenerParts, options: ListenerOptions): http.Server {
-  /** Bodies that are being read, so that a deadline of the parser can end the right call. */
-  const reading = new WeakMap<Socket, (reason: 'timeout' | 'incomplete') => void>()
+/** Time that a client which still sends has to take its answer before the connection goes, in milliseconds. */
+const LINGER = 1000
 
+const HELD = Symbol('held')
+type Held = { call: Call; served: boolean }
+type Answering = ServerResponse & { [HELD]?: Held }
+
+export function createListener(parts: ListenerParts, options: ListenerOptions): http.Server {
+  const streams = createStreams(parts.notification, options)
   const server = http.createServer(
     {
       maxHeaderSize: options.maxHeader,
@@ -45,31 +54,65 @@ export function createListener(parts: ListenerParts, options: ListenerOptions): 
       connectionsCheckingInterval: 500,
       noDelay: true,
       insecureHTTPParser: false,
-      requireHostHeader: true,
+      // Node's own answer to a missing Host is neither recorded nor in our form; the stage `transport` refuses it.
+      requireHostHeader: false,
     },
-    (message, response) => {
-      serve(message, response).catch(() => response.destroy())
-    },
+    onRequest,
   )
   server.maxConnections = options.maxConnections
   server.maxHeadersCount = 100
-  server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => onClientError(error, socket))
+  // The same holds for its answers to Expect and CONNECT. An unknown expectation may be ignored (RFC 9110 10.1.1).
+  server.on('checkContinue', onRequest)
+  server.on('checkExpectation', onRequest)
+  server.on('connect', (_message: IncomingMessage, socket: Socket) => {
+    socket.on('error', () => undefined)
+    refuse(socket, { ...deny('method_not_allowed'), headers: { allow: 'GET, POST' } })
+  })
+  server.on('clientError', onClientError)
   return server
 
+  function hold(call: Call, response: ServerResponse): Held {
+    const held: Held = { call, served: false }
+    ;(response as Answering)[HELD] = held
+    call.rim = response
+    call.progress = streams.progress
+    response.on('close', onClose)
+    return held
+  }
+
+  // One function for all answers: a closure for each would keep its call alive through the garbage of older ones.
+  function onClose(this: ServerResponse): void {
+    const held = (this as Answering)[HELD]
+    if (held === undefined) return
+    if (!this.writableFinished) {
+      held.call.gone = true
+      held.call.onGone?.()
+    }
+    if (held.served) parts.written()
+  }
+
+  function onRequest(message: IncomingMessage, response: ServerResponse): void {
+    serve(message, response).catch(() => response.destroy())
+  }
+
   async function serve(message: IncomingMessage, response: ServerResponse): Promise<void> {
-    const request = toRequest(message, reading)
-    const call = parts.open(request, message.socket.remoteAddress ?? 'unix')
-    const stream = prepareStream(call, response)
-    response.on('close', () => {
-      if (response.writableFinished) return
-      call.gone = true
-      call.onGone?.()
-    })
-    await parts.run(call)
-    const settled = call.denial !== undefined || call.result !== undefined
-    const answer = settled ? parts.encode(call) : await parts.route(call, message, response)
-    if (stream.opened()) stream.end(call, answer)
-    else write(call, answer, message, response)
+    const connection: Connection = message.socket
+    connection[ANSWERING] = response
+    const request = toRequest(message, response)
+    const call = parts.open(request, connection.remoteAddress ?? 'unix')
+    const held = hold(call, response)
+    try {
+      // llhttp knows other versions; nothing that speaks them may take this for their protocol.
+      if (message.httpVersionMajor === 1) await parts.run(call)
+      else call.denial = deny('http_malformed')
+      const settled = call.denial !== undefined || call.result !== undefined
+      const answer = settled ? parts.encode(call) : await parts.route(call, message, response)
+      if (streams.opened(call)) parts.closed(call, { status: 200, bytes: streams.end(call, answer) })
+      else write(call, answer, message, response)
+    } finally {
+      held.served = true
+      if (response.closed) parts.written()
+    }
   }
 
   function write(call: Call, answer: HttpAnswer, message: IncomingMessage, response: ServerResponse): void {
@@ -90,66 +133,61 @@ export function createListener(parts: ListenerParts, options: ListenerOptions): 
       headers.push('content-type', 'application/json')
     for (const name in answer.headers) headers.push(name, answer.headers[name] as string)
     // What is left of an unread body would be taken for the next request.
-    if (!message.complete) headers.push('connection', 'close')
+    if (!message.complete || parts.draining()) headers.push('connection', 'close')
     response.writeHead(answer.status, headers)
-    response.end(body)
+    // After an error of the parser nothing more is read.
+    // A text of as many bytes as units is ASCII, which goes out without transcoding.
+    if (message.complete || (message.socket as Connection)[OVER])
+      response.end(body, bytes === body.length ? 'latin1' : 'utf8')
+    else linger(body, message, response)
   }
 
-  /** Progress opens an event stream lazily: a call that is refused first still gets a plain answer. */
-  function prepareStream(
-    call: Call,
-    response: ServerResponse,
-  ): { opened(): boolean; end(call: Call, answer: HttpAnswer): void } {
-    let timer: NodeJS.Timeout | undefined
-    let sent = 0
-    const send = (text: string): void => {
-      sent += Buffer.byteLength(text)
-      if (!response.destroyed) response.write(text)
+  // Closing while bytes of the client are unread resets the connection, and the answer may be lost with it (RFC 9112 9.6).
+  function linger(body: string, message: IncomingMessage, response: ServerResponse): void {
+    const connection: Connection = message.socket
+    connection[OVER] = true
+    response.write(body)
+    const end = (): void => {
+      clearTimeout(timer)
+      response.end()
     }
-    call.progress = (progress, total, message) => {
-      const notification = acceptsEvents(call.request)
-        ? parts.notification(call, progress, total, message)
-        : undefined
-      if (notification === undefined) return
-      if (timer === undefined) {
-        const headers = [...options.securityHeaders, 'x-request-id', call.requestId]
-        for (const name in SSE_HEADERS) headers.push(name, SSE_HEADERS[name] as string)
-        response.writeHead(200, headers)
-        timer = setInterval(() => send(SSE_KEEP_ALIVE), options.keepAliveInterval)
-        response.on('close', () => clearInterval(timer))
-      }
-      send(sseEvent(notification))
-    }
-    return {
-      opened: () => timer !== undefined,
-      end: (ended, answer) => {
-        clearInterval(timer)
-        const last = sseEvent(answer.body ?? '')
-        parts.closed(ended, { status: 200, bytes: sent + Buffer.byteLength(last) })
-        response.end(last)
-      },
-    }
+    const timer = setTimeout(end, LINGER)
+    message.once('end', end)
+    message.once('close', end)
+    message.resume()
   }
 
   // Node found the bytes not to be HTTP, or a deadline passed. Both are recorded like any refusal.
-  function onClientError(error: NodeJS.ErrnoException, socket: Socket): void {
+  function onClientError(error: NodeJS.ErrnoException, connection: Connection): void {
+    // The parser goes on to complain about what still arrives.
+    if (connection[OVER]) return
+    connection[OVER] = true
     const timedOut = error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
-    const fail = reading.get(socket)
-    if (fail !== undefined) {
-      fail(timedOut ? 'timeout' : 'incomplete')
+    const reading = connection[READING]
+    if (reading !== undefined && !reading.message.complete) {
+      const malformed = error.code?.startsWith('HPE_') === true && error.code !== 'HPE_INVALID_EOF_STATE'
+      reading.fail(timedOut ? 'timeout' : malformed ? 'malformed' : 'incomplete')
       return
     }
-    if (error.code === 'ECONNRESET' || !socket.writable) {
-      socket.destroy()
+    if (error.code === 'ECONNRESET' || !connection.writable) {
+      connection.destroy()
       return
     }
-    const denial: Denial = deny(
+    const denial = deny(
       timedOut
         ? 'request_timeout'
         : error.code === 'HPE_HEADER_OVERFLOW'
           ? 'headers_too_large'
           : 'http_malformed',
     )
+    // The answer to an earlier request of the connection goes first: this one must not be taken for it.
+    const earlier = connection[ANSWERING]
+    if (earlier === undefined || earlier.closed) refuse(connection, denial)
+    else earlier.once('close', () => refuse(connection, denial))
+  }
+
+  /** Answers what never became a request, and ends the connection. */
+  function refuse(socket: Socket, denial: Denial): void {
     const call = parts.open(undefined, socket.remoteAddress ?? 'unix')
     call.denial = denial
     const answer = parts.encode(call)
@@ -161,23 +199,36 @@ export function createListener(parts: ListenerParts, options: ListenerOptions): 
       `content-length: ${Buffer.byteLength(body)}`,
       `x-request-id: ${call.requestId}`,
       'cache-control: no-store',
+      'connection: close',
     ]
     for (let i = 0; i < options.securityHeaders.length; i += 2)
       head.push(`${options.securityHeaders[i]}: ${options.securityHeaders[i + 1]}`)
-    socket.end(`${head.join('\r\n')}\r\nconnection: close\r\n\r\n${body}`)
+    for (const name in answer.headers) head.push(`${name}: ${answer.headers[name]}`)
+    parts.written()
+    if (socket.destroyed) return
+    // Left half closed, the connection would stay for as long as the client likes.
+    const timer = setTimeout(() => socket.destroy(), LINGER)
+    socket.once('close', () => clearTimeout(timer))
+    socket.end(`${head.join('\r\n')}\r\n\r\n${body}`)
+    socket.resume()
   }
 }
 
-function acceptsEvents(request: HttpRequest | undefined): boolean {
-  return (
-    typeof request?.headers['accept'] === 'string' && request.headers['accept'].includes('text/event-stream')
-  )
-}
+const READING = Symbol('reading')
+const ANSWERING = Symbol('answering')
+const OVER = Symbol('over')
 
-function toRequest(
-  message: IncomingMessage,
-  reading: WeakMap<Socket, (reason: 'timeout' | 'incomplete') => void>,
-): HttpRequest {
+type Connection = Socket & {
+  /** The body being read: an error of the parser belongs to it as long as it is not complete. */
+  [READING]?: { message: IncomingMessage; fail(reason: Unread): void } | undefined
+  /** The answer to the newest request. */
+  [ANSWERING]?: ServerResponse
+  /** Set when no further request is taken. */
+  [OVER]?: true
+}
+type Unread = 'timeout' | 'malformed' | 'incomplete'
+
+function toRequest(message: IncomingMessage, response: ServerResponse): HttpRequest {
   const url = message.url ?? '/'
   const query = url.indexOf('?')
   return {
@@ -185,34 +236,38 @@ function toRequest(
     path: query < 0 ? url : url.slice(0, query),
     headers: message.headers,
     raw: message.rawHeaders,
-    read: (limit) => readBody(message, limit, reading),
+    read: (limit) => {
+      // Only now is it clear that the body is wanted.
+      if (message.headers.expect?.toLowerCase() === '100-continue') response.writeContinue()
+      return readBody(message, limit)
+    },
   }
 }
 
-function readBody(
-  message: IncomingMessage,
-  limit: number,
-  reading: WeakMap<Socket, (reason: 'timeout' | 'incomplete') => void>,
-): Promise<BodyRead> {
+function readBody(message: IncomingMessage, limit: number): Promise<BodyRead> {
   return new Promise((resolve) => {
-    const chunks: Buffer[] = []
+    const connection: Connection = message.socket
+    let chunks: Buffer[] = []
     let bytes = 0
     const finish = (read: BodyRead): void => {
-      reading.delete(message.socket)
-      message.removeAllListeners('data')
-      if (!read.ok) message.pause()
+      if (connection[READING] === own) connection[READING] = undefined
+      chunks = []
       resolve(read)
     }
-    reading.set(message.socket, (reason) => finish({ ok: false, reason }))
+    const own = { message, fail: (reason: Unread) => finish({ ok: false, reason }) }
+    connection[READING] = own
     message.on('data', (chunk: Buffer) => {
       bytes += chunk.length
-      if (bytes > limit) finish({ ok: false, reason: 'too_large' })
-      else chunks.push(chunk)
+      if (bytes <= limit) chunks.push(chunk)
+      else if (bytes - chunk.length <= limit) {
+        message.pause()
+        finish({ ok: false, reason: 'too_large' })
+      }
     })
     message.on('end', () =>
       finish({ ok: true, body: chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, bytes) }),
     )
+    // After 'end' this changes nothing: the promise has been settled.
     message.on('close', () => finish({ ok: false, reason: 'incomplete' }))
-    message.on('error', () => finish({ ok: false, reason: 'incomplete' }))
   })
 }

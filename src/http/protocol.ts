@@ -11,6 +11,12 @@ export interface ProtocolOptions {
   decodeMcp(call: Call, body: Json, request: HttpRequest): Denial | undefined
 }
 
+const UNREAD = {
+  timeout: 'request_timeout',
+  malformed: 'http_malformed',
+  incomplete: 'body_incomplete',
+} as const
+
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 export function prepareProtocol(options: ProtocolOptions): Stage {
@@ -24,7 +30,7 @@ export function prepareProtocol(options: ProtocolOptions): Stage {
     const read = await request.read(options.maxBody)
     if (!read.ok) {
       if (read.reason === 'too_large') return deny('body_too_large', `${options.maxBody} bytes`)
-      return deny(read.reason === 'timeout' ? 'request_timeout' : 'body_incomplete')
+      return deny(UNREAD[read.reason])
     }
     call.bytesIn = read.body.length
     const kind = publicPath(request.path)?.kind

@@ -51,7 +51,9 @@ export function prepareTransport(options: TransportOptions): Stage {
     takeIds(call, request)
     const repeated = repeatedHeader(request)
     if (repeated !== undefined) return deny('header_repeated', repeated)
-    if (!hostAllowed(header(request, 'host'), hosts)) return deny('host_not_allowed')
+    const host = header(request, 'host')
+    if (host === undefined) return deny('http_malformed')
+    if (!hostAllowed(host, hosts)) return deny('host_not_allowed')
     const origin = header(request, 'origin')
     if (origin !== undefined && !originAllowed(origin, origins)) return deny('origin_not_allowed')
     const route = publicPath(request.path)
@@ -71,6 +73,9 @@ function checkBodyHead(request: HttpRequest, maxBody: number, tooLarge: string):
   if (!isJson(header(request, 'content-type'))) return deny('media_type_unsupported')
   const encoding = header(request, 'content-encoding')
   if (encoding !== undefined && encoding.toLowerCase() !== 'identity') return deny('encoding_unsupported')
+  // Node undoes `chunked` and hands on whatever coding stands before it in the list.
+  const transfer = header(request, 'transfer-encoding')
+  if (transfer !== undefined && transfer.toLowerCase() !== 'chunked') return deny('encoding_unsupported')
   if (!acceptsJson(header(request, 'accept'))) return deny('not_acceptable')
   const length = header(request, 'content-length')
   return length !== undefined && Number(length) > maxBody ? deny('body_too_large', tooLarge) : undefined
@@ -87,6 +92,9 @@ function takeIds(call: Call, request: HttpRequest): void {
 
 function repeatedHeader(request: HttpRequest): string | undefined {
   const { raw } = request
+  let distinct = 0
+  for (const _ in request.headers) distinct++
+  if (distinct * 2 === raw.length) return undefined
   const seen = new Set<string>()
   for (let i = 0; i < raw.length; i += 2) {
     const name = (raw[i] as string).toLowerCase()
@@ -97,8 +105,7 @@ function repeatedHeader(request: HttpRequest): string | undefined {
   return undefined
 }
 
-function hostAllowed(host: string | undefined, hosts: ReadonlySet<string>): boolean {
-  if (host === undefined) return false
+function hostAllowed(host: string, hosts: ReadonlySet<string>): boolean {
   const name = host.toLowerCase()
   if (hosts.has(name)) return true
   const port = name.lastIndexOf(':')

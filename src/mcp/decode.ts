@@ -1,9 +1,10 @@
 // Decides what a parsed /mcp body is: a tools/call of either era becomes a call, anything else goes to the SDK (mcp.md 1.1, 2.3).
+import { isUtf8 } from 'node:buffer'
 import type { Call } from '../core/call.ts'
 import { type Denial, deny } from '../core/denials.ts'
 import { type HttpRequest, header } from '../core/http.ts'
 import type { Json, JsonObject } from '../core/json.ts'
-import { visibleText } from '../core/text.ts'
+import { looksLikeKey, REDACTED, visibleText } from '../core/text.ts'
 import { takeTrace } from '../core/trace.ts'
 
 export const MODERN = '2026-07-28'
@@ -17,7 +18,7 @@ export const LEGACY_VERSIONS: readonly string[] = [
 /** What a legacy request without MCP-Protocol-Version means (specification 2025-11-25, transports). */
 const LEGACY_DEFAULT = '2025-03-26'
 
-const VERSION_KEY = 'io.modelcontextprotocol/protocolVersion'
+export const VERSION_KEY = 'io.modelcontextprotocol/protocolVersion'
 const CAPABILITIES_KEY = 'io.modelcontextprotocol/clientCapabilities'
 const CLIENT_INFO_KEY = 'io.modelcontextprotocol/clientInfo'
 const LOG_LEVEL_KEY = 'io.modelcontextprotocol/logLevel'
@@ -25,6 +26,8 @@ const LOG_LEVELS = new Set(['debug', 'info', 'notice', 'warning', 'error', 'crit
 
 const isObject = (value: Json | undefined): value is JsonObject =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
+const isAbsentOrObject = (value: Json | undefined): value is JsonObject | undefined =>
+  value === undefined || isObject(value)
 
 /**
  * Fills the call from the body of POST /mcp (or from a line of stdio, where there is no request and so no header rules).
@@ -36,17 +39,18 @@ export function decodeMcp(call: Call, body: Json, request: HttpRequest | undefin
   if (!isObject(body)) return deny('message_invalid', 'it is not an object')
   if (typeof body['method'] === 'string') call.mcpMethod = body['method']
   const id = body['id']
-  if (!isToolCall(body, id)) {
+  const params = body['params']
+  const meta = isObject(params) ? params['_meta'] : undefined
+  if (!isToolCall(body, id) || !isAbsentOrObject(params) || !isMeta(meta)) {
     call.other = body
     return undefined
   }
-  const params = isObject(body['params']) ? body['params'] : undefined
-  const meta = params !== undefined && isObject(params['_meta']) ? params['_meta'] : undefined
   call.message = {
     era: 'legacy',
     revision: LEGACY_DEFAULT,
     id: id as string | number,
     progressToken: undefined,
+    capabilities: undefined,
     inputResponses: undefined,
     requestState: undefined,
   }
@@ -57,7 +61,7 @@ export function decodeMcp(call: Call, body: Json, request: HttpRequest | undefin
   return refusal ?? decodeParams(call, params, meta)
 }
 
-// Only the clean shape is ours; a stray member or an odd id is for the SDK to refuse, as it would any other message.
+// Only the clean shape is ours; a stray member, an odd id or token, params or _meta that is no object: the SDK refuses them, as in any other message.
 function isToolCall(body: JsonObject, id: Json | undefined): boolean {
   if (body['method'] !== 'tools/call' || body['jsonrpc'] !== '2.0') return false
   if (typeof id !== 'string' && !Number.isSafeInteger(id)) return false
@@ -65,6 +69,13 @@ function isToolCall(body: JsonObject, id: Json | undefined): boolean {
     if (name !== 'jsonrpc' && name !== 'id' && name !== 'method' && name !== 'params') return false
   }
   return true
+}
+
+function isMeta(meta: Json | undefined): meta is JsonObject | undefined {
+  if (meta === undefined) return true
+  if (!isObject(meta)) return false
+  const token = meta['progressToken']
+  return token === undefined || typeof token === 'string' || Number.isSafeInteger(token)
 }
 
 function decodeModern(
@@ -81,6 +92,7 @@ function decodeModern(
   if (message === undefined) return undefined
   message.era = 'modern'
   message.revision = MODERN
+  message.capabilities = meta[CAPABILITIES_KEY] as JsonObject
   if (named !== undefined && named !== version) {
     return deny('header_mismatch', 'MCP-Protocol-Version is not the version of params._meta')
   }
@@ -90,18 +102,20 @@ function decodeModern(
   if (version !== MODERN) {
     return {
       ...deny('version_unsupported', MODERN),
-      data: { supported: [MODERN], requested: visibleText(version, 32) },
+      data: { supported: [MODERN], requested: looksLikeKey(version) ? REDACTED : visibleText(version, 32) },
     }
   }
   if (request === undefined) return undefined
   if (named === undefined) return deny('header_mismatch', 'MCP-Protocol-Version is missing')
   if (method === undefined) return deny('header_mismatch', 'Mcp-Method is missing')
-  if (typeof name !== 'string') return undefined
   const mirrored = header(request, 'mcp-name')?.trim()
-  if (mirrored === undefined) return deny('header_mismatch', 'Mcp-Name is missing')
+  if (mirrored === undefined)
+    return typeof name === 'string' ? deny('header_mismatch', 'Mcp-Name is missing') : undefined
   const decoded = decodeSentinel(mirrored)
-  if (decoded === undefined) return deny('header_mismatch', 'Mcp-Name is not valid Base64')
-  return decoded === name ? undefined : deny('header_mismatch', 'Mcp-Name is not the name of the tool')
+  if (decoded === undefined) return deny('header_mismatch', 'Mcp-Name is not UTF-8 in valid Base64')
+  return typeof name !== 'string' || decoded === name
+    ? undefined
+    : deny('header_mismatch', 'Mcp-Name is not the name of the tool')
 }
 
 // Members that this service does not use (the inside of the capabilities) are left unchecked.
@@ -119,13 +133,7 @@ function envelopeProblem(meta: JsonObject): string | undefined {
   const level = meta[LOG_LEVEL_KEY]
   if (level !== undefined && !(typeof level === 'string' && LOG_LEVELS.has(level)))
     return `${LOG_LEVEL_KEY} is not a log level`
-  return tokenProblem(meta['progressToken'])
-}
-
-function tokenProblem(token: Json | undefined): string | undefined {
-  return token === undefined || typeof token === 'string' || Number.isSafeInteger(token)
-    ? undefined
-    : 'progressToken is neither a string nor an integer'
+  return undefined
 }
 
 const SENTINEL = /^=\?base64\?((?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?)\?=$/
@@ -134,7 +142,9 @@ const SENTINEL = /^=\?base64\?((?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-
 function decodeSentinel(value: string): string | undefined {
   if (!value.startsWith('=?base64?') || !value.endsWith('?=')) return value
   const encoded = SENTINEL.exec(value)?.[1]
-  return encoded === undefined ? undefined : Buffer.from(encoded, 'base64').toString('utf8')
+  if (encoded === undefined) return undefined
+  const bytes = Buffer.from(encoded, 'base64')
+  return isUtf8(bytes) ? bytes.toString('utf8') : undefined
 }
 
 function decodeLegacy(call: Call, request: HttpRequest | undefined): Denial | undefined {
@@ -155,21 +165,16 @@ function decodeParams(
   params: JsonObject | undefined,
   meta: JsonObject | undefined,
 ): Denial | undefined {
-  if (params === undefined) return deny('params_invalid', 'params is not an object')
+  if (params === undefined) return deny('params_invalid', 'params is missing')
   const name = params['name']
   if (typeof name !== 'string') return deny('params_invalid', 'name is not a string')
   const args = params['arguments']
   if (args !== undefined && !isObject(args)) return deny('params_invalid', 'arguments is not an object')
-  if (params['_meta'] !== undefined && meta === undefined)
-    return deny('params_invalid', '_meta is not an object')
-  const token = meta?.['progressToken']
-  const problem = tokenProblem(token)
-  if (problem !== undefined) return deny('params_invalid', problem)
   call.toolName = name
   if (args !== undefined) call.arguments = args
   const message = call.message
   if (message === undefined) return undefined
-  message.progressToken = token as string | number | undefined
+  message.progressToken = meta?.['progressToken'] as string | number | undefined
   if (message.era === 'modern') {
     if (params['inputResponses'] !== undefined) {
       if (!isObject(params['inputResponses']))

@@ -1,8 +1,10 @@
 // Writes the answer of a tools/call in the form of its era; `result`, `error` and `http` refusals as the denials table says.
 import type { Call } from '../core/call.ts'
-import { type Denial, denialRow, denialSentence, denialText } from '../core/denials.ts'
+import { type Denial, denialRow, denialSentence, denialText, deny } from '../core/denials.ts'
 import type { HttpAnswer } from '../core/http.ts'
+import type { ContentBlock } from '../core/tool.ts'
 import { MODERN } from './decode.ts'
+import { missingCapabilities } from './input.ts'
 
 const REFUSAL_KEY = 'app.ductape/refusal'
 
@@ -72,17 +74,29 @@ export function prepareEncoder(server: ServerIdentity): (call: Call) => HttpAnsw
     if (result === undefined || message === undefined) return refused(call, { code: 'internal_error' })
     const modern = message.era === 'modern'
     if (result.inputRequired !== undefined && modern) {
+      const missing = missingCapabilities(result.inputRequired.inputRequests, message.capabilities)
+      if (missing !== undefined) {
+        call.denial = { ...deny('capability_missing'), data: { requiredCapabilities: missing } }
+        return refused(call, call.denial)
+      }
       return wrap(
         call,
         JSON.stringify({ ...result.inputRequired, resultType: 'input_required', _meta: serverInfo }),
       )
     }
-    let text = `{"content":${JSON.stringify(result.content)}`
+    let text = `{"content":${contentText(result.content)}`
     if (result.structuredContent !== undefined)
       text += `,"structuredContent":${JSON.stringify(result.structuredContent)}`
     if (result.isError) text += ',"isError":true'
     return wrap(call, text + (modern ? modernTail : '}'))
   }
+}
+
+/** The usual content is one block of text, for which the general writer takes a detour. */
+function contentText(content: readonly ContentBlock[]): string {
+  const [block] = content
+  const plain = content.length === 1 && block?.type === 'text' && Object.keys(block).length === 2
+  return plain ? `[{"type":"text","text":${JSON.stringify(block['text'])}}]` : JSON.stringify(content)
 }
 
 /** Revision that the answer speaks, for records and metrics. */

@@ -7,9 +7,10 @@ import {
   WebStandardStreamableHTTPServerTransport,
 } from '@modelcontextprotocol/server'
 import { type HttpAnswer, type HttpRequest, header } from '../core/http.ts'
-import type { Json } from '../core/json.ts'
+import type { Json, JsonObject } from '../core/json.ts'
 import { shownName, visibleText } from '../core/text.ts'
 import type { ToolDeclaration } from '../core/tool.ts'
+import { VERSION_KEY } from './decode.ts'
 import type { ServerIdentity } from './encode.ts'
 import { INSTRUCTIONS } from './instructions.ts'
 
@@ -47,7 +48,7 @@ export function createSdkHandler(options: SdkOptions): SdkHandler {
     async answer(request, body) {
       const message = new Request('http://service.invalid/mcp', {
         method: 'POST',
-        headers: headersFor(request),
+        headers: headersFor(request, body),
       })
       const legacy = await isLegacyRequest(message, body)
       return toAnswer(
@@ -61,7 +62,7 @@ export function createSdkHandler(options: SdkOptions): SdkHandler {
 }
 
 // Accept and Content-Type were judged by `transport`; what is negotiated here is always JSON.
-function headersFor(request: HttpRequest): Record<string, string> {
+function headersFor(request: HttpRequest, body: Json): Record<string, string> {
   const headers: Record<string, string> = {
     accept: 'application/json, text/event-stream',
     'content-type': 'application/json',
@@ -70,7 +71,16 @@ function headersFor(request: HttpRequest): Record<string, string> {
     const value = header(request, name)
     if (value !== undefined) headers[name] = value
   }
+  // The handshake negotiates in its body: a client that names the newest revision here as well still gets 2025-11-25 (parts.md, rmcp).
+  if (isHandshake(body)) delete headers['mcp-protocol-version']
   return headers
+}
+
+function isHandshake(body: Json): boolean {
+  if (typeof body !== 'object' || body === null || Array.isArray(body) || body['method'] !== 'initialize')
+    return false
+  const meta = (body['params'] as JsonObject | undefined)?.['_meta']
+  return typeof meta !== 'object' || meta === null || !Object.hasOwn(meta, VERSION_KEY)
 }
 
 async function answerLegacy(factory: () => Server, message: Request, body: Json): Promise<Response> {
@@ -84,7 +94,7 @@ async function answerLegacy(factory: () => Server, message: Request, body: Json)
   }
 }
 
-function createServer({ server: identity, tools, resources, onError }: SdkOptions): Server {
+export function createServer({ server: identity, tools, resources, onError }: SdkOptions): Server {
   const server = new Server(identity, {
     // listChanged false: a subscription closes at once instead of holding a stream open for a list that never changes (mcp.md 2.3).
     capabilities: { tools: { listChanged: false }, resources: { listChanged: false, subscribe: false } },
@@ -127,7 +137,7 @@ function createServer({ server: identity, tools, resources, onError }: SdkOption
   }))
   server.setRequestHandler('resources/read', ({ params: { uri } }) => {
     const text = uri === CATALOGUE_URI ? resources.catalogue() : moduleText(resources, uri)
-    if (text === undefined) throw new ResourceNotFoundError(shownName(uri))
+    if (text === undefined) throw new ResourceNotFoundError(uri)
     return { contents: [{ uri, mimeType: 'application/json', text }] }
   })
   return server
@@ -145,7 +155,6 @@ const SENTENCES: Readonly<Record<number, string>> = {
   [-32601]: 'Method not found.',
   [-32602]: 'The parameters of the request are not valid.',
   [-32603]: 'The service failed on this request.',
-  [-32002]: 'Resource not found.',
   [-32020]: 'The HTTP headers and the body do not say the same.',
   [-32021]: 'The request needs a client capability that was not declared.',
   [-32022]: 'Unsupported protocol version.',
@@ -161,9 +170,10 @@ async function toAnswer(response: Response): Promise<HttpAnswer> {
   const message = JSON.parse(text) as { error?: { code: number; message: string; data?: unknown } }
   if (message.error === undefined) return { status: response.status, headers: {}, body: text }
   const { code, data } = message.error
+  const notFound = code === -32602 && typeof data === 'object' && data !== null && 'uri' in data
   message.error = {
     code,
-    message: SENTENCES[code] ?? 'The request was refused.',
+    message: notFound ? 'Resource not found.' : (SENTENCES[code] ?? 'The request was refused.'),
     ...(data !== undefined && { data: shownData(data) }),
   }
   return { status: response.status, headers: {}, body: JSON.stringify(message) }

@@ -3,7 +3,7 @@ import type { Call, Stage, Verdict } from '../core/call.ts'
 import { type Denial, deny } from '../core/denials.ts'
 import { type Json, type JsonObject, parseLossless } from '../core/json.ts'
 import { createRedactor, type Redactor } from '../core/redact.ts'
-import { visibleText } from '../core/text.ts'
+import { KEY_PREFIX, visibleText } from '../core/text.ts'
 
 export interface ShapeOptions {
   /** Largest result text, in bytes. */
@@ -45,7 +45,7 @@ export function prepareShape(options: ShapeOptions): Stage {
       throw error
     }
     const text = call.result.content[0]?.['text']
-    if (typeof text === 'string' && text.length > options.maxResult) {
+    if (typeof text === 'string' && Buffer.byteLength(text) > options.maxResult) {
       call.result = undefined
       return deny('result_too_large', tooLarge)
     }
@@ -106,5 +106,6 @@ const BACKEND_ID = /^[\w.:-]{1,64}$/
 
 function takeRequestId(call: Call, data: Json): void {
   const id = isObject(data) ? data['request_id'] : undefined
-  if (typeof id === 'string' && BACKEND_ID.test(id)) call.backendRequestId = id
+  // It goes into the records, where nothing of a key's form may stand.
+  if (typeof id === 'string' && BACKEND_ID.test(id) && !KEY_PREFIX.test(id)) call.backendRequestId = id
 }

@@ -20,6 +20,13 @@ export interface Metrics {
   list(): Promise<{ name: string; type: string; help: string; labels: string[] }[]>
 }
 
+/** One combination of labels that has occurred. */
+interface Series {
+  labels: { code: string; stage: string }
+  count: number
+  observe(seconds: number): void
+}
+
 const BUCKETS = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300]
 const OPERATION_LABELS = [
   'mcp_method_name',
@@ -34,6 +41,8 @@ export function createMetrics(sources: MetricSources): Metrics {
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
   const registers = [registry]
+  // Looking up a child by labels builds a key string each time; the few combinations that occur are kept.
+  const bound = new Map<string, Series>()
 
   const operations = new Histogram({
     name: 'mcp_server_operation_duration_seconds',
@@ -42,11 +51,16 @@ export function createMetrics(sources: MetricSources): Metrics {
     buckets: BUCKETS,
     registers,
   })
-  const decisions = new Counter({
+  new Counter({
     name: 'ductape_mcp_decisions_total',
     help: 'Requests by how they ended: code "ok", or the code of the refusal or failure and its stage.',
     labelNames: DECISION_LABELS,
     registers,
+    // Counted in plain numbers on the way and handed over when somebody looks.
+    collect() {
+      this.reset()
+      for (const series of bound.values()) this.inc(series.labels, series.count)
+    },
   })
   gauge('ductape_mcp_calls_in_flight', 'Requests being worked on.', sources.inFlight)
   gauge('ductape_mcp_ready', '1 while /readyz answers 200.', () => (sources.ready() ? 1 : 0))
@@ -85,10 +99,7 @@ export function createMetrics(sources: MetricSources): Metrics {
     })
   }
 
-  // Looking up a child by labels builds a key string each time; the few combinations that occur are kept.
-  type Bound = { observe: (seconds: number) => void; inc: () => void }
-  const bound = new Map<string, Bound>()
-  const bind = (call: Call): Bound => {
+  const bind = (call: Call): Series => {
     const method = call.surface === 'rest' ? 'rest' : (shownMethod(call) ?? 'none')
     const tool = call.tool?.declaration.name ?? ''
     const code: DenialCode | 'ok' = call.denial?.code ?? 'ok'
@@ -104,11 +115,11 @@ export function createMetrics(sources: MetricSources): Metrics {
       network_transport: call.channel === 'http' ? 'tcp' : 'pipe',
     }
     const histogram = operations.labels(labels)
-    const counter = decisions.labels({
-      code,
-      stage: call.denial === undefined ? '' : denialRow(call.denial).stage,
-    })
-    const made: Bound = { observe: (seconds) => histogram.observe(seconds), inc: () => counter.inc() }
+    const made: Series = {
+      labels: { code, stage: call.denial === undefined ? '' : denialRow(call.denial).stage },
+      count: 0,
+      observe: (value) => histogram.observe(value),
+    }
     bound.set(key, made)
     return made
   }
@@ -117,7 +128,7 @@ export function createMetrics(sources: MetricSources): Metrics {
     observe(call, seconds) {
       const series = bind(call)
       series.observe(seconds)
-      series.inc()
+      series.count++
     },
     render: async () => ({ contentType: registry.contentType, body: await registry.metrics() }),
     list: async () =>

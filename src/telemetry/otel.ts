@@ -1,13 +1,5 @@
 // The OpenTelemetry side of spans.ts, in a chunk of its own: the SDK costs start-up time and memory that only tracing should pay.
-import {
-  type Context,
-  context,
-  createTraceState,
-  type Span,
-  SpanKind,
-  SpanStatusCode,
-  trace,
-} from '@opentelemetry/api'
+import { type Context, context, type Span, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api'
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http'
 import { NodeSDK } from '@opentelemetry/sdk-node'
 import type { Call } from '../core/call.ts'
@@ -46,7 +38,6 @@ export function startTracing(service: { name: string; version: string }): Tracin
     start(call) {
       const own = open(call).spanContext()
       call.traceparent = `00-${own.traceId}-${own.spanId}-0${own.traceFlags & 1}`
-      call.tracestate = own.traceState?.serialize() || undefined
     },
     end(call, status) {
       const span = open(call)
@@ -70,13 +61,12 @@ export function startTracing(service: { name: string; version: string }): Tracin
 function parentOf(call: Call): Context {
   const [, traceId, spanId, flags] = call.traceparent?.split('-') ?? []
   if (traceId === undefined || spanId === undefined || flags === undefined) return context.active()
-  const state = call.tracestate === undefined ? {} : { traceState: createTraceState(call.tracestate) }
+  // The caller's tracestate goes on to the backend as it is, never into a span: its values are free text.
   return trace.setSpanContext(context.active(), {
     traceId,
     spanId,
     traceFlags: Number.parseInt(flags, 16),
     isRemote: true,
-    ...state,
   })
 }
 

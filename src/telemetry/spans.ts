@@ -19,11 +19,13 @@ export type TracingResult = { ok: true; tracing: Tracing | undefined } | { ok: f
 
 const PROTOCOL = 'http/json'
 
-/** OTEL_* variables keep their standard meaning; without an endpoint there are no spans and nothing is loaded. */
-export async function createTracing({ env, service }: TracingOptions): Promise<TracingResult> {
+/** Where spans go by the OTEL_* variables, which keep their standard meaning; undefined where they are off. */
+export function traceTarget(
+  env: TracingOptions['env'],
+): { ok: true; endpoint: string | undefined } | { ok: false; problem: string } {
   const endpoint = env['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT'] || env['OTEL_EXPORTER_OTLP_ENDPOINT']
   if (!endpoint || env['OTEL_SDK_DISABLED'] === 'true' || env['OTEL_TRACES_EXPORTER'] === 'none')
-    return { ok: true, tracing: undefined }
+    return { ok: true, endpoint: undefined }
   const protocol = env['OTEL_EXPORTER_OTLP_TRACES_PROTOCOL'] || env['OTEL_EXPORTER_OTLP_PROTOCOL'] || PROTOCOL
   if (protocol !== PROTOCOL) {
     return {
@@ -31,6 +33,14 @@ export async function createTracing({ env, service }: TracingOptions): Promise<T
       problem: `OTEL_EXPORTER_OTLP_PROTOCOL is ${JSON.stringify(protocol.slice(0, 32))}; this build sends ${PROTOCOL} only`,
     }
   }
+  return { ok: true, endpoint }
+}
+
+/** Without an endpoint there are no spans and nothing is loaded. */
+export async function createTracing({ env, service }: TracingOptions): Promise<TracingResult> {
+  const target = traceTarget(env)
+  if (!target.ok) return target
+  if (target.endpoint === undefined) return { ok: true, tracing: undefined }
   const { startTracing } = await import('./otel.ts')
   return { ok: true, tracing: startTracing(service) }
 }

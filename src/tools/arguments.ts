@@ -1,6 +1,7 @@
 // Checks tool arguments against a table: one row an argument, used for the JSON Schema of tools/list and for the check itself.
 import { type Denial, deny } from '../core/denials.ts'
 import type { Json, JsonObject } from '../core/json.ts'
+import { createRedactor, type Redactor } from '../core/redact.ts'
 import { shownName } from '../core/text.ts'
 
 export interface ArgumentRow {
@@ -45,13 +46,24 @@ const CREDENTIAL = /^[\x21-\x7e]{12,512}$/
 
 export type CheckedArguments = { ok: true; values: JsonObject } | { ok: false; denial: Denial }
 
+/** Of the credentials that came with the call: a caller may have put one where a name belongs. */
+const held = (rows: readonly ArgumentRow[], args: JsonObject): Redactor =>
+  createRedactor(
+    rows.flatMap((row) => {
+      const value = row.credential && Object.hasOwn(args, row.name) ? args[row.name] : undefined
+      return typeof value === 'string' ? [value] : []
+    }),
+  )
+
 const refuse = (denial: Denial): CheckedArguments => ({ ok: false, denial })
 
 /** Prepares the check of one table; it returns the arguments with the defaults filled in. */
 export function prepareArguments(rows: readonly ArgumentRow[]): (args: JsonObject) => CheckedArguments {
   const known = new Set(rows.map((row) => row.name))
   return (args) => {
-    for (const name in args) if (!known.has(name)) return refuse(deny('argument_unknown', shownName(name)))
+    for (const name in args) {
+      if (!known.has(name)) return refuse(deny('argument_unknown', shownName(held(rows, args).text(name))))
+    }
     const values: JsonObject = {}
     for (const row of rows) {
       // Own members only: an argument named like a method of Object.prototype is absent, not inherited.

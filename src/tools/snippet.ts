@@ -1,5 +1,6 @@
 // ductape_generate_snippet: a payload as above and SDK source code for it, written here (seed 001, ductape-backend.md 6).
 import { deny } from '../core/denials.ts'
+import { createRedactor } from '../core/redact.ts'
 import type { ToolDefinition } from '../core/tool.ts'
 import { type ArgumentRow, inputSchema, prepareArguments } from './arguments.ts'
 import { generateFailure } from './failure.ts'
@@ -53,7 +54,11 @@ export function createSnippet(options: GenerateOptions): ToolDefinition {
       const checked = check(args)
       if (!checked.ok) return checked.denial
       const { values } = checked
-      const found = findOperation(values['operation_family'] as string, values['method'] as string)
+      const { text } = createRedactor([values['public_key'] as string])
+      const found = findOperation(
+        text(values['operation_family'] as string),
+        text(values['method'] as string),
+      )
       if (!found.ok) return deny('operation_unsupported', found.message)
       return {
         operation: GENERATE_OPERATION,

@@ -1,6 +1,7 @@
 // Decides which operations have a snippet, and writes it: TypeScript or Python that calls the Ductape SDK with a generated payload.
 import { SNIPPET_FAMILIES, snippetFamily } from '../../catalogue/index.ts'
 import type { Json } from '../../core/json.ts'
+import { looksLikeKey, REDACTED } from '../../core/text.ts'
 import { flatten } from './flatten.ts'
 import { writePython } from './python.ts'
 import { writeTypeScript } from './typescript.ts'
@@ -46,6 +47,7 @@ const UNPRINTABLE = /[\p{C}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu
 
 // Cut first: the caller's word may be a megabyte.
 function echo(word: string): string {
+  if (looksLikeKey(word)) return REDACTED
   const printable = word.slice(0, 4 * ECHO_LENGTH).replace(UNPRINTABLE, '')
   // By code points, so that no surrogate pair is halved.
   return Array.from(printable).slice(0, ECHO_LENGTH).join('')

@@ -1,0 +1,166 @@
+// `ductape-mcp call`: calls a tool of a running service over MCP; never a way around it (design.md 3).
+import { readFileSync } from 'node:fs'
+import { parseArgs } from 'node:util'
+import { EXIT, type ExitCode, type Io, UsageError } from '../cli/io.ts'
+import type { JsonObject } from '../core/json.ts'
+import { ClientFailure } from './failure.ts'
+import { serviceUrl } from './get.ts'
+import { connectService, type Service, type Tool, type ToolAnswer } from './service.ts'
+import { terminalJson, terminalPhrase, terminalText } from './terminal.ts'
+import { readHeaders, readNamed, readObject, readPairs } from './values.ts'
+
+export const DEFAULT_URL = 'http://127.0.0.1:3001/mcp'
+export const KEY_VARIABLE = 'DUCTAPE_PUBLISHABLE_KEY'
+
+export const CALL_HELP = `ductape-mcp call [options] TOOL [name=value ...]
+ductape-mcp call [options] TOOL --arguments JSON|@FILE|-
+ductape-mcp call [options] --list
+
+Calls one tool of a running service and prints its text.
+
+A value is read as JSON where it is JSON, and as text otherwise: limit=5 is a number,
+params='["ductape:my-product"]' an array, method=environments.list text, tag='"5"' the text 5.
+
+  --url URL             the MCP endpoint (default ${DEFAULT_URL})
+  --arguments SOURCE    all arguments as one JSON object: the text itself, @FILE, or - for standard input
+  --key-file FILE       the publishable key, sent as publishable_key where the tool takes one
+  --header NAME:VALUE   a header of every request, for example an Authorization; may be repeated
+  --timeout SECONDS     how long to wait for each answer (default 120)
+  --list                show the tools and their arguments
+  --json                write the whole result as JSON
+
+The key belongs in a file or in the variable ${KEY_VARIABLE}, not on the command line, where
+other users of the machine and the shell's history see it.
+
+Exit codes: 0 the tool answered, 1 it answered with an error or the service refused or cannot be
+reached, 2 wrong usage. Control characters and invisible ones in an answer are shown as \\uXXXX.
+
+Examples:
+  ductape-mcp call --list
+  ductape-mcp call ductape_execute --key-file key.txt module=product method=environments.list \\
+    params='["ductape:my-product"]'
+  ductape-mcp call ductape_generate_payload --arguments @payload.json --json
+`
+
+const DEFAULT_TIMEOUT = '120'
+const MAX_TIMEOUT = 3600
+
+interface Request {
+  url: URL
+  headers: Record<string, string>
+  timeout: number
+  json: boolean
+  /** Undefined for --list. */
+  call: { tool: string; args: JsonObject } | undefined
+  key: string | undefined
+}
+
+const standardInput = (): string => readFileSync(0, 'utf8')
+
+export async function callCommand(
+  argv: string[],
+  io: Io,
+  readInput: () => string = standardInput,
+): Promise<ExitCode> {
+  const request = readArguments(argv, io, readInput)
+  if (request === undefined) {
+    io.out(CALL_HELP)
+    return EXIT.ok
+  }
+  let service: Service | undefined
+  try {
+    service = await connectService(request)
+    const tools = await service.tools()
+    if (request.call === undefined) {
+      io.out(request.json ? terminalJson({ tools }) : tools.map(describe).join('\n'))
+      return EXIT.ok
+    }
+    const { tool, args } = request.call
+    const known = tools.find(({ name }) => name === tool)
+    if (known === undefined) {
+      const names = tools.map(({ name }) => terminalPhrase(name)).join(', ')
+      throw new ClientFailure(`The service has no tool of this name; it has ${names || 'none'}.`)
+    }
+    return show(await service.call(tool, withKey(known, args, request.key)), request.json, io)
+  } catch (error) {
+    if (!(error instanceof ClientFailure)) throw error
+    io.err(`${error.message}\n`)
+    return EXIT.finding
+  } finally {
+    await service?.close()
+  }
+}
+
+function readArguments(argv: string[], io: Io, readInput: () => string): Request | undefined {
+  const { values, positionals } = parseArgs({
+    args: argv,
+    allowPositionals: true,
+    options: {
+      url: { type: 'string', default: DEFAULT_URL },
+      arguments: { type: 'string' },
+      'key-file': { type: 'string' },
+      header: { type: 'string', multiple: true, default: [] },
+      timeout: { type: 'string', default: DEFAULT_TIMEOUT },
+      list: { type: 'boolean', default: false },
+      json: { type: 'boolean', default: false },
+      help: { type: 'boolean', short: 'h' },
+    },
+  })
+  if (values.help) return undefined
+  const url = serviceUrl(values.url)
+  if (url === undefined) throw new UsageError('--url takes an http or https URL without a user name.\n')
+  const timeout = Number(values.timeout)
+  if (!(timeout > 0 && timeout <= MAX_TIMEOUT))
+    throw new UsageError(`--timeout takes seconds, at most ${MAX_TIMEOUT}.\n`)
+  const [tool, ...pairs] = positionals
+  const common = { url, timeout: timeout * 1000, json: values.json, headers: readHeaders(values.header) }
+  if (values.list) {
+    if (tool !== undefined || values.arguments !== undefined)
+      throw new UsageError('--list takes no tool and no arguments.\n')
+    return { ...common, call: undefined, key: undefined }
+  }
+  if (tool === undefined)
+    throw new UsageError('Name a tool, or see what there is with: ductape-mcp call --list\n')
+  if (tool.includes('=')) throw new UsageError('The name of the tool comes before its arguments.\n')
+  if (values.arguments !== undefined && pairs.length > 0)
+    throw new UsageError('Give the arguments as name=value or with --arguments, not both.\n')
+  const args =
+    values.arguments === undefined ? readPairs(pairs) : readObject(values.arguments, io.readFile, readInput)
+  return { ...common, call: { tool, args }, key: readKey(values['key-file'], io) }
+}
+
+function readKey(path: string | undefined, io: Io): string | undefined {
+  if (path === undefined) return io.env[KEY_VARIABLE] || undefined
+  const key = readNamed(path, '--key-file', io.readFile).trim()
+  if (key === '') throw new UsageError('--key-file: the file is empty.\n')
+  return key
+}
+
+/** A key that is written out wins; a tool that takes none is sent none. */
+function withKey(tool: Tool, args: JsonObject, key: string | undefined): JsonObject {
+  const takes = Object.hasOwn(tool.inputSchema.properties ?? {}, 'publishable_key')
+  return key === undefined || !takes || Object.hasOwn(args, 'publishable_key')
+    ? args
+    : { publishable_key: key, ...args }
+}
+
+function show(answer: ToolAnswer, json: boolean, io: Io): ExitCode {
+  const failed = answer.isError === true
+  if (json) io.out(terminalJson(answer))
+  else {
+    const text = answer.content.map((block) => block.text ?? JSON.stringify(block)).join('\n')
+    ;(failed ? io.err : io.out)(`${terminalText(text)}\n`)
+  }
+  return failed ? EXIT.finding : EXIT.ok
+}
+
+function describe(tool: Tool): string {
+  const required = new Set(tool.inputSchema.required)
+  const rows = Object.entries(tool.inputSchema.properties ?? {}).map(([name, schema]) => {
+    const { type, description } = schema as { type?: unknown; description?: unknown }
+    const kind = `${typeof type === 'string' ? type : 'any'}${required.has(name) ? ', required' : ''}`
+    return `  ${terminalPhrase(name).padEnd(18)}${terminalPhrase(kind).padEnd(19)}${terminalPhrase(String(description ?? ''))}\n`
+  })
+  const summary = terminalPhrase(tool.description?.split('\n', 1)[0] ?? tool.title ?? '')
+  return `${terminalPhrase(tool.name)}\n  ${summary}\n${rows.join('')}`
+}

@@ -1,0 +1,60 @@
+// One GET with a deadline and a cap, for probes and checks: on node:http alone, because `health` runs every few seconds and has to start fast.
+import http, { type IncomingHttpHeaders } from 'node:http'
+import https from 'node:https'
+import { ClientFailure, unreachable } from './failure.ts'
+
+export interface GetAnswer {
+  status: number
+  headers: IncomingHttpHeaders
+  body: string
+}
+
+const MAX_ANSWER = 1 << 20
+
+/** Resolves with the answer whatever its status; rejects with a ClientFailure. */
+export function get(url: URL, timeout: number): Promise<GetAnswer> {
+  return new Promise((resolve, reject) => {
+    // Ending a request ourselves reports a reset, so the reason is kept here.
+    let reason: ClientFailure | undefined
+    const stop = (words: string): void => {
+      reason = new ClientFailure(`${url.origin} ${words}.`)
+      request.destroy(reason)
+    }
+    const fail = (error: Error): void => {
+      clearTimeout(deadline)
+      reject(reason ?? unreachable(url.origin, error))
+    }
+    // The whole exchange counts, not only the silence between two bytes.
+    const deadline = setTimeout(() => stop(`did not answer within ${timeout / 1000} s`), timeout)
+    const request = (url.protocol === 'https:' ? https : http).get(
+      url,
+      { agent: false, headers: { accept: 'application/json', connection: 'close' } },
+      (response) => {
+        const chunks: Buffer[] = []
+        let bytes = 0
+        response.on('data', (chunk: Buffer) => {
+          bytes += chunk.length
+          if (bytes > MAX_ANSWER) stop('answers without end')
+          else chunks.push(chunk)
+        })
+        response.on('end', () => {
+          clearTimeout(deadline)
+          resolve({
+            status: response.statusCode ?? 0,
+            headers: response.headers,
+            body: Buffer.concat(chunks).toString('utf8'),
+          })
+        })
+        response.on('error', fail)
+      },
+    )
+    request.on('error', fail)
+  })
+}
+
+/** An http(s) URL without credentials in it; undefined where the text is none. */
+export function serviceUrl(text: string): URL | undefined {
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  const known = url?.protocol === 'http:' || url?.protocol === 'https:'
+  return url !== undefined && known && url.username === '' && url.password === '' ? url : undefined
+}
