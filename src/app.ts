@@ -257,7 +257,7 @@ export async function createApp(config: Config, ports: Ports, overrides: Overrid
     tools,
     inFlight: () => inFlight,
     preload: async () => {
-      await Promise.all([sdk(), router()])
+      await Promise.all([sdk(), router(), metrics.load()])
     },
     async handle(request, peer) {
       const call = open(request, peer, 'http', httpPrincipal)

@@ -92,8 +92,12 @@ function explain(error: unknown, name: string, io: Io): ExitCode {
 }
 
 // The exit is ours to make: a stalled pipe or an idle connection must not hold it.
-main(process.argv.slice(2), processIo()).then(
-  (code) => process.exit(code),
+const io = processIo()
+main(process.argv.slice(2), io).then(
+  async (code) => {
+    await io.taken()
+    process.exit(code)
+  },
   (error: unknown) => {
     process.stderr.write(
       `ductape-mcp failed: ${error instanceof Error ? (error.stack ?? error.name) : 'unknown fault'}\n`,

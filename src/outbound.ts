@@ -2,7 +2,10 @@
 import type { Socket } from 'node:net'
 import { BlockList, isIP } from 'node:net'
 import tls from 'node:tls'
-import { buildConnector, Client, type Dispatcher, Pool, ProxyAgent } from 'undici'
+// Only the pool is loaded at start: the whole of undici brings fetch, WebSocket and caches, and doubles the time to the first call.
+import type { buildConnector as BuildConnector, Dispatcher } from 'undici'
+import buildConnector from 'undici/lib/core/connect.js'
+import Pool from 'undici/lib/dispatcher/pool.js'
 
 export interface OutboundRow {
   purpose: string
@@ -94,7 +97,7 @@ export interface DialOptions {
 }
 
 /** Opens the pool of one destination; connections are made when they are needed. */
-export function dial(_row: keyof typeof OUTBOUND, options: DialOptions): Dispatcher {
+export async function dial(_row: keyof typeof OUTBOUND, options: DialOptions): Promise<Dispatcher> {
   const timeouts = {
     headersTimeout: 0,
     bodyTimeout: 0,
@@ -102,6 +105,7 @@ export function dial(_row: keyof typeof OUTBOUND, options: DialOptions): Dispatc
     pipelining: 1,
   }
   if (options.proxy !== undefined) {
+    const { ProxyAgent } = await import('undici')
     // The proxy decides where the connection ends, so its own address is all that could be checked here.
     return new ProxyAgent({
       uri: options.proxy,
@@ -119,7 +123,7 @@ export function dial(_row: keyof typeof OUTBOUND, options: DialOptions): Dispatc
 }
 
 /** The private address is refused on the connected socket, after the name was resolved: a check of the name beforehand could be answered differently the second time. */
-function guardedConnect(options: DialOptions): buildConnector.connector {
+function guardedConnect(options: DialOptions): BuildConnector.connector {
   const connect = buildConnector({ ...trust(options), allowH2: false, timeout: options.connectTimeout })
   const allowPrivate = isPrivateHost(new URL(options.origin).hostname)
   return (target, callback) =>
@@ -147,6 +151,7 @@ export async function probe(_row: keyof typeof OUTBOUND, options: DialOptions): 
     })
     return
   }
+  const { Client } = await import('undici')
   const proxy = new Client(options.proxy, {
     connectTimeout: options.connectTimeout,
     headersTimeout: options.connectTimeout,

@@ -8,16 +8,29 @@ export interface Io {
   readFile(path: string): string
 }
 
-export const processIo = (): Io => ({
-  out: (text) => {
-    process.stdout.write(text)
-  },
-  err: (text) => {
-    process.stderr.write(text)
-  },
-  env: process.env,
-  readFile: (path) => readFileSync(path, 'utf8'),
-})
+export interface ProcessIo extends Io {
+  /** Resolves when the kernel has taken what `out` wrote: a pipe takes it piece by piece, and an exit would cut it. */
+  taken(): Promise<void>
+}
+
+export function processIo(): ProcessIo {
+  let taken: Promise<void> | undefined
+  return {
+    out: (text) => {
+      // A reader that has seen enough (head, a pager) is no fault.
+      if (taken === undefined) process.stdout.on('error', () => undefined)
+      taken = new Promise((resolve) => {
+        process.stdout.write(text, () => resolve())
+      })
+    },
+    err: (text) => {
+      process.stderr.write(text)
+    },
+    env: process.env,
+    readFile: (path) => readFileSync(path, 'utf8'),
+    taken: async () => taken,
+  }
+}
 
 /** Exit codes of every command (design.md 5). */
 export const EXIT = { ok: 0, finding: 1, usage: 2 } as const

@@ -67,7 +67,7 @@ export async function prepare({ configPath, io, recordsTo, backendUrl }: Prepare
     log,
     records,
     tracing: traced.tracing,
-    backend: dial('backend', {
+    backend: await dial('backend', {
       origin: config.backend.url,
       connections: config.backend.connections,
       ca: readCa(config, io),

@@ -1,0 +1,109 @@
+// The Prometheus registry behind metrics.ts, in a chunk of its own: it is loaded after the start or at the first scrape.
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry as PrometheusRegistry } from 'prom-client'
+import type { MetricDescription, MetricSources, Series } from './metrics.ts'
+
+export interface Registry {
+  /** Gives the waiting durations of a series to the histogram. */
+  take(series: Series): void
+  render(): Promise<{ contentType: string; body: string }>
+  list(): Promise<readonly MetricDescription[]>
+}
+
+const BUCKETS = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300]
+
+const LABELS: Record<string, readonly string[]> = {
+  mcp_server_operation_duration_seconds: [
+    'mcp_method_name',
+    'gen_ai_tool_name',
+    'error_type',
+    'mcp_protocol_version',
+    'network_transport',
+  ],
+  ductape_mcp_decisions_total: ['code', 'stage'],
+  ductape_mcp_build_info: ['version', 'node'],
+}
+const labelsOf = (name: string): string[] => [...(LABELS[name] ?? [])]
+
+export function createRegistry(sources: MetricSources, series: () => Iterable<Series>): Registry {
+  const registry = new PrometheusRegistry()
+  collectDefaultMetrics({ register: registry })
+  const registers = [registry]
+
+  const operationName = 'mcp_server_operation_duration_seconds'
+  const operations = new Histogram({
+    name: operationName,
+    help: 'Duration of one MCP or REST request as the service saw it, by method, tool and error.',
+    labelNames: labelsOf(operationName),
+    buckets: BUCKETS,
+    registers,
+  })
+  const decisionName = 'ductape_mcp_decisions_total'
+  const decisions = new Counter({
+    name: decisionName,
+    help: 'Requests by how they ended: code "ok", or the code of the refusal or failure and its stage.',
+    labelNames: labelsOf(decisionName),
+    registers,
+  })
+  gauge('ductape_mcp_calls_in_flight', 'Requests being worked on.', sources.inFlight)
+  gauge('ductape_mcp_ready', '1 while /readyz answers 200.', () => (sources.ready() ? 1 : 0))
+  gauge(
+    'ductape_mcp_audit_queue_bytes',
+    'Bytes of audit records that wait for their sink.',
+    () => sources.audit().pendingBytes,
+  )
+  gauge(
+    'ductape_mcp_audit_lines_written',
+    'Audit records that the kernel has taken since start.',
+    () => sources.audit().written,
+  )
+  gauge(
+    'ductape_mcp_audit_lines_lost',
+    'Audit records lost since start: queue full or sink broken.',
+    () => sources.audit().lost,
+  )
+  const buildName = 'ductape_mcp_build_info'
+  new Gauge({
+    name: buildName,
+    help: 'Constant 1; version and Node version as labels.',
+    labelNames: labelsOf(buildName),
+    registers,
+  })
+    .labels(sources.build)
+    .set(1)
+
+  function gauge(name: string, help: string, read: () => number): void {
+    new Gauge({
+      name,
+      help,
+      registers,
+      collect() {
+        this.set(read())
+      },
+    })
+  }
+
+  const take = ({ operation, waiting }: Series): void => {
+    const histogram = operations.labels(operation)
+    for (const seconds of waiting) histogram.observe(seconds)
+    waiting.length = 0
+  }
+
+  return {
+    take,
+    async render() {
+      decisions.reset()
+      for (const item of series()) {
+        take(item)
+        decisions.inc(item.decision, item.count)
+      }
+      return { contentType: registry.contentType, body: await registry.metrics() }
+    },
+    list: async () =>
+      (await registry.getMetricsAsJSON()).map(({ name, type, help }) => ({
+        name,
+        type: String(type),
+        help,
+        labels: LABELS[name] ?? [],
+      })),
+  }
+}
