@@ -1,0 +1,31 @@
+// The licence texts of the packages whose code went into the bundle: most of them ask that the text travels along.
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+interface Manifest {
+  readonly name: string
+  readonly version: string
+  readonly license?: string
+}
+
+/** The innermost package folder of a bundled file, or nothing when the file is our own. */
+function packageFolder(input: string): string | undefined {
+  return /^(?:.*\/)?node_modules\/(?:@[^/]+\/)?[^/]+/.exec(input)?.[0]
+}
+
+/** `inputs` are paths relative to `root`, as esbuild's metafile names them. */
+export function thirdPartyNotices(root: string, inputs: readonly string[]): string {
+  const folders = new Set(inputs.map(packageFolder).filter((folder) => folder !== undefined))
+  const sections = [...folders].map((folder) => {
+    const path = join(root, folder)
+    const manifest = JSON.parse(readFileSync(join(path, 'package.json'), 'utf8')) as Manifest
+    const file = readdirSync(path)
+      .filter((name) => /^(licen[cs]e|copying)(\.|$|-)/i.test(name))
+      .sort()[0]
+    const text = file === undefined ? '' : `\n${readFileSync(join(path, file), 'utf8').trim()}\n`
+    const notice = join(path, 'NOTICE')
+    const extra = existsSync(notice) ? `\n${readFileSync(notice, 'utf8').trim()}\n` : ''
+    return `${manifest.name} ${manifest.version} (${manifest.license ?? 'no licence named'})\n${text}${extra}`
+  })
+  return `This bundle holds code of these packages.\n\n${sections.sort().join(`\n${'-'.repeat(80)}\n`)}`
+}

@@ -1,0 +1,87 @@
+// Renders nginx/ductape-mcp.conf.template into a folder and runs a real nginx from it on a free loopback port.
+import { chmodSync, chownSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { type AddressInfo, createServer } from 'node:net'
+import { join } from 'node:path'
+import type { Certificates } from './certs.ts'
+import { type Running, start } from './process.ts'
+import { path, ROOT } from './tools.ts'
+
+const TEMPLATE = join(ROOT, 'nginx/ductape-mcp.conf.template')
+// The proxy's own user in the pod; as root we take it here too, so that a path only root can reach shows up.
+const PROXY_UID = 10101
+
+export interface Nginx {
+  readonly port: number
+  readonly process: Running
+  readonly accessLog: () => Record<string, unknown>[]
+  readonly close: () => Promise<void>
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  await new Promise((resolve) => server.close(resolve))
+  return port
+}
+
+/** Fills `${NAME}` and refuses a name that has no value, as well as a value that the template does not use. */
+export function render(template: string, values: Readonly<Record<string, string>>): string {
+  const used = new Set<string>()
+  const text = template.replace(/\$\{([A-Z_]+)\}/g, (_, name: string) => {
+    const value = values[name]
+    if (value === undefined) throw new Error(`the template needs ${name}`)
+    used.add(name)
+    return value
+  })
+  const unused = Object.keys(values).filter((name) => !used.has(name))
+  if (unused.length > 0) throw new Error(`the template does not use ${unused.join(', ')}`)
+  return text
+}
+
+export async function startNginx(folder: string, certs: Certificates, upstream: string): Promise<Nginx> {
+  const asRoot = process.getuid?.() === 0
+  if (asRoot) {
+    chmodSync(folder, 0o755)
+    chownSync(folder, PROXY_UID, PROXY_UID)
+    for (const name of readdirSync(folder)) chownSync(join(folder, name), PROXY_UID, PROXY_UID)
+  }
+  const accessLog = join(folder, 'access.log')
+  const config = join(folder, 'nginx.conf')
+  // Another process may take the port between our look and nginx's bind: then look again.
+  for (let attempt = 1; ; attempt++) {
+    const port = await freePort()
+    const values = {
+      MCP_RUN_DIR: folder,
+      MCP_ACCESS_LOG: accessLog,
+      MCP_LISTEN: `127.0.0.1:${port}`,
+      MCP_UPSTREAM: upstream,
+      MCP_TLS_CERT: certs.server.certFile,
+      MCP_TLS_KEY: certs.server.keyFile,
+      MCP_CLIENT_CA: certs.caFile,
+    }
+    writeFileSync(config, render(readFileSync(TEMPLATE, 'utf8'), values))
+    const running = start(path('nginx'), ['-p', folder, '-c', config, '-e', 'stderr', '-g', 'daemon off;'], {
+      cwd: folder,
+      env: {},
+      ...(asRoot ? { uid: PROXY_UID, gid: PROXY_UID } : {}),
+    })
+    try {
+      await running.line(/start worker process \d+/)
+    } catch (error) {
+      await running.stop()
+      if (attempt < 5 && /Address already in use/.test(running.stderr())) continue
+      throw error
+    }
+    return {
+      port,
+      process: running,
+      accessLog: () =>
+        (existsSync(accessLog) ? readFileSync(accessLog, 'utf8') : '')
+          .split('\n')
+          .filter((line) => line !== '')
+          .map((line) => JSON.parse(line) as Record<string, unknown>),
+      close: () => running.stop(),
+    }
+  }
+}

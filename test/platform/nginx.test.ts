@@ -1,0 +1,186 @@
+// What the shipped nginx configuration lets through: client certificates, paths, request headers, streams and its own log.
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import { type Dispatcher, request } from 'undici'
+import { type Certificates, makeCertificates } from './lib/certs.ts'
+import { agent } from './lib/mtls.ts'
+import { type Nginx, startNginx } from './lib/nginx.ts'
+import { unless } from './lib/tools.ts'
+
+const ALLOWED = {
+  accept: 'application/json, text/event-stream',
+  authorization: 'Bearer x',
+  baggage: 'a=b',
+  'content-encoding': 'identity',
+  'content-type': 'application/json',
+  dpop: 'proof',
+  'idempotency-key': 'k1',
+  'mcp-method': 'tools/call',
+  'mcp-name': 'ductape_execute',
+  'mcp-protocol-version': '2026-07-28',
+  origin: 'https://agents.example.test',
+  traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
+  tracestate: 'v=1',
+  'user-agent': 'agent/1',
+  'x-request-id': 'r1',
+}
+
+const SPOOFED = {
+  cookie: 'a=b',
+  forwarded: 'for=1.2.3.4',
+  'mcp-session-id': 's',
+  'proxy-authorization': 'Basic x',
+  'x-client-role': 'admin',
+  'x-forwarded-for': '1.2.3.4',
+  'x-forwarded-host': 'evil.example.test',
+  x_request_id: 'underscore',
+  'x-ssl-client-verify': 'SUCCESS',
+}
+
+describe('nginx in front of the service', { skip: unless('nginx', 'openssl') }, () => {
+  const folder = mkdtempSync(join(tmpdir(), 'ductape-mcp-nginx-'))
+  const stranger = mkdtempSync(join(tmpdir(), 'ductape-mcp-stranger-'))
+  let certs: Certificates
+  let nginx: Nginx
+  let client: Dispatcher
+  let seen: { headers: IncomingHttpHeaders; url: string; body: string } | undefined
+  let answer: (response: ServerResponse) => void
+  const upstream = createServer(async (incoming, response) => {
+    let body = ''
+    for await (const chunk of incoming) body += String(chunk)
+    seen = { headers: incoming.headers, url: incoming.url ?? '', body }
+    answer(response)
+  })
+
+  before(async () => {
+    await new Promise<void>((resolve) => upstream.listen(0, '127.0.0.1', resolve))
+    certs = makeCertificates(folder, 'proxy')
+    nginx = await startNginx(folder, certs, `127.0.0.1:${(upstream.address() as AddressInfo).port}`)
+    client = agent(certs)
+  })
+
+  after(async () => {
+    await client?.close()
+    await nginx?.close()
+    upstream.closeAllConnections()
+    await new Promise((resolve) => upstream.close(resolve))
+    for (const each of [folder, stranger]) rmSync(each, { recursive: true, force: true })
+  })
+
+  const ask = (path: string, options: object = {}) => {
+    seen = undefined
+    answer = (response) => response.end('{}')
+    return request(`https://localhost:${nginx.port}${path}`, { dispatcher: client, ...options })
+  }
+
+  test('the named request headers reach the service, whatever else is sent does not', async () => {
+    const body = '{"jsonrpc":"2.0"}'
+    const { statusCode } = await ask('/mcp', { method: 'POST', headers: { ...ALLOWED, ...SPOOFED }, body })
+    assert.equal(statusCode, 200)
+    assert.deepEqual(
+      { ...seen?.headers },
+      { ...ALLOWED, host: `localhost:${nginx.port}`, 'content-length': String(body.length) },
+    )
+    assert.equal(seen?.body, body)
+  })
+
+  test('a body of unknown length is passed on as it comes', async () => {
+    const body = (async function* () {
+      yield Buffer.from('{"a":')
+      yield Buffer.from('1}')
+    })()
+    const { statusCode } = await ask('/mcp', { method: 'POST', body })
+    assert.equal(statusCode, 200)
+    assert.equal(seen?.body, '{"a":1}')
+  })
+
+  test('only the public paths are passed on', async () => {
+    for (const path of ['/mcp', '/v1/tools', '/openapi.json', '/.well-known/oauth-protected-resource/mcp']) {
+      const { statusCode, body } = await ask(path)
+      await body.dump()
+      assert.equal(statusCode, 200, path)
+      assert.equal((seen as { url: string } | undefined)?.url, path)
+    }
+    for (const path of [
+      '/',
+      '/mcp/',
+      '/mcpx',
+      '/v1',
+      '/.well-known',
+      '/v1/%2e%2e/metrics',
+      '/metrics',
+      '/livez',
+      '/readyz',
+      '/openapi.jsonx',
+      '/%2e%2e/metrics',
+    ]) {
+      const { statusCode, headers, body } = await ask(path)
+      await body.dump()
+      assert.ok(statusCode === 404 || statusCode === 400, `${path}: ${statusCode}`)
+      if (statusCode === 404) assert.equal(headers['content-type'], 'application/problem+json', path)
+      assert.equal(seen, undefined, path)
+    }
+  })
+
+  test('each event of a stream leaves at once', async () => {
+    const pending = ask('/mcp', { method: 'POST', body: '{}' })
+    let finish: () => void = () => undefined
+    answer = (response) => {
+      response.writeHead(200, { 'content-type': 'text/event-stream' })
+      response.write('data: 1\n\n')
+      finish = () => response.end('data: 2\n\n')
+    }
+    const { body } = await pending
+    const pieces = body[Symbol.asyncIterator]()
+    assert.equal(String((await pieces.next()).value), 'data: 1\n\n')
+    finish()
+    assert.equal(String((await pieces.next()).value), 'data: 2\n\n')
+    assert.equal((await pieces.next()).done, true)
+  })
+
+  test('no certificate, or one of another authority, gets nowhere', async () => {
+    const other = makeCertificates(stranger, 'stranger')
+    for (const dispatcher of [agent(certs, null), agent(certs, other.client)]) {
+      const { statusCode, body } = await ask('/mcp', { method: 'POST', body: '{}', dispatcher })
+      await body.dump()
+      await dispatcher.close()
+      assert.equal(statusCode, 400)
+      assert.equal(seen, undefined)
+    }
+  })
+
+  test('TLS 1.2 is refused', async () => {
+    const dispatcher = agent(certs, certs.client, 'TLSv1.2')
+    await assert.rejects(ask('/mcp', { dispatcher }), /alert protocol version/i)
+    await dispatcher.close()
+  })
+
+  test('a service that is gone is a 503 that says so', async () => {
+    const pending = ask('/mcp', { method: 'POST', body: '{}' })
+    answer = (response) => response.destroy()
+    const { statusCode, headers, body } = await pending
+    assert.equal(statusCode, 503)
+    assert.equal(headers['retry-after'], '1')
+    assert.deepEqual(await body.json(), { type: 'about:blank', title: 'Service Unavailable', status: 503 })
+  })
+
+  test('the log is one JSON object per request and holds no query string', async () => {
+    const { body } = await ask('/v1/tools?token=canary-0123456789')
+    await body.dump()
+    const bad = await ask('/nothing"\\here')
+    await bad.body.dump()
+    // nginx writes the line after the answer has left: only its end makes the log whole.
+    await nginx.close()
+    const log = nginx.accessLog()
+    assert.ok(!JSON.stringify(log).includes('canary'))
+    const last = log.filter(({ uri }) => uri === '/v1/tools').at(-1)
+    assert.equal(last?.['status'], 200)
+    assert.equal(last?.['tls'], 'TLSv1.3')
+    assert.equal(last?.['client'], 'SUCCESS')
+  })
+})
