@@ -75,8 +75,10 @@ export interface App {
   inFlight(): number
   /** Loads what is not needed for the first call. */
   preload(): Promise<void>
-  /** Stops taking requests, waits for those in flight (at most drainTimeout) and closes what is open. Returns how many were left. */
+  /** Stops taking requests and waits for those in flight, at most drainTimeout. Returns how many were left. */
   drain(): Promise<number>
+  /** Closes what is still open after that; how long it takes is up to others, so the caller sets its own limit. */
+  close(): Promise<void>
 }
 
 /** A line of stdio that was no message. */
@@ -171,11 +173,22 @@ export async function createApp(config: Config, ports: Ports, overrides: Overrid
   }
 
   const encodeMcp = prepareEncoder(ports.identity)
-  const encode = (call: Call): HttpAnswer =>
+  const inItsForm = (call: Call): HttpAnswer =>
     call.surface === 'mcp' ||
     (call.surface === undefined && (call.request === undefined || call.request.path === '/mcp'))
       ? encodeMcp(call)
       : encodeRest(call)
+  const encode = (call: Call): HttpAnswer => {
+    try {
+      return inItsForm(call)
+    } catch (error) {
+      // A result that cannot be written, nested deeper than the stack for one, still ends in an answer and its record.
+      recorder.fault(call, error)
+      call.result = undefined
+      call.denial = deny('internal_error')
+      return inItsForm(call)
+    }
+  }
 
   const declarations = tools.map((tool) => tool.declaration)
   const listing = JSON.stringify({ tools: declarations })
@@ -293,15 +306,16 @@ export async function createApp(config: Config, ports: Ports, overrides: Overrid
       while (inFlight > 0 && ports.tick() < deadline) await new Promise((resolve) => setTimeout(resolve, 20))
       const left = inFlight
       main.closeAllConnections()
+      return left
+    },
+    async close() {
+      ops.close()
+      ops.closeAllConnections()
       await Promise.all([
         backend.close(),
         sdk.started() ? sdk().then((handler) => handler.close()) : undefined,
         ports.tracing?.close(),
       ])
-      await ports.records.flush()
-      ops.close()
-      ops.closeAllConnections()
-      return left
     },
   }
 }
@@ -370,7 +384,11 @@ function stdioRequest(body: Json | undefined): HttpRequest {
 function once<T>(make: () => Promise<T>): (() => Promise<T>) & { started(): boolean } {
   let made: Promise<T> | undefined
   const get = (): Promise<T> => {
-    made ??= make()
+    // A failure is not kept: the next call tries again.
+    made ??= make().catch((error: unknown) => {
+      made = undefined
+      throw error
+    })
     return made
   }
   return Object.assign(get, { started: () => made !== undefined })

@@ -112,6 +112,8 @@ export async function dial(_row: keyof typeof OUTBOUND, options: DialOptions): P
       connections: options.connections,
       requestTls: trust(options),
       proxyTunnel: true,
+      // As without a proxy: one request a connection, so that a broken one concerns one call.
+      allowH2: false,
       ...timeouts,
     })
   }

@@ -21,7 +21,7 @@ export interface WriterOptions {
 const MAX_WRITE = 1 << 20
 
 /** How long lines are gathered before a write, in milliseconds: one system call then serves many calls. */
-const GATHER = 5
+const GATHER = 20
 
 type Put = (chunk: Buffer, done: (error: Error | null) => void) => void
 

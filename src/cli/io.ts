@@ -32,6 +32,12 @@ export function processIo(): ProcessIo {
   }
 }
 
+/**
+ * Node opens these at their first use, which may be a dependency's `import 'node:process'` at any time; on a descriptor whose own
+ * writer waits for a slow reader that fails with EEXIST, and the import with it.
+ */
+export const openStandardStreams = (): unknown => [process.stdout, process.stderr]
+
 /** Exit codes of every command (design.md 5). */
 export const EXIT = { ok: 0, finding: 1, usage: 2 } as const
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT]

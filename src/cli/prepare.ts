@@ -10,14 +10,14 @@ import { dial } from '../outbound.ts'
 import { createLog, type Log } from '../telemetry/log.ts'
 import { createTracing } from '../telemetry/spans.ts'
 import { IDENTITY } from './identity.ts'
-import { type Io, UsageError } from './io.ts'
+import { type Io, openStandardStreams, UsageError } from './io.ts'
 
 export interface Prepared {
   config: Config
   ports: Ports
   log: Log
-  /** Resolves when log and records have reached the kernel, or after two seconds; true where nothing is left. */
-  flush(): Promise<boolean>
+  /** Resolves when log and records have reached the kernel and `also` has ended, or after two seconds; true where nothing is left. */
+  flush(also?: Promise<unknown>): Promise<boolean>
 }
 
 export interface PrepareOptions {
@@ -42,6 +42,7 @@ export async function prepare({ configPath, io, recordsTo, backendUrl }: Prepare
       ? loaded.config
       : { ...loaded.config, backend: { ...loaded.config.backend, url: backendUrl } }
 
+  openStandardStreams()
   const descriptor = recordDescriptor(config, recordsTo)
   // Two writers of one pipe would cut each other's lines, and only one of them would be woken when the reader goes on.
   const shared = descriptor === STDERR
@@ -77,7 +78,7 @@ export async function prepare({ configPath, io, recordsTo, backendUrl }: Prepare
     instance: `${hostname()}/${randomUUIDv7()}`,
     identity: IDENTITY,
   }
-  return { config, ports, log, flush: () => flushAll([records, logWriter]) }
+  return { config, ports, log, flush: (also) => flushAll([records, logWriter], also) }
 }
 
 function recordDescriptor(config: Config, standard: 1 | 2): number {
@@ -107,10 +108,16 @@ const codeOf = (error: unknown): string =>
   error instanceof Error && 'code' in error ? String(error.code) : 'unknown reason'
 
 /** A stalled reader must not hold the exit. */
-async function flushAll(writers: readonly LineWriter[]): Promise<boolean> {
+async function flushAll(
+  writers: readonly LineWriter[],
+  also: Promise<unknown> | undefined,
+): Promise<boolean> {
   const late = new Promise<boolean>((resolve) => {
     setTimeout(() => resolve(false), FLUSH_LIMIT).unref()
   })
-  const done = Promise.all(writers.map((writer) => writer.flush())).then(() => true)
+  const done = Promise.all([also, ...writers.map((writer) => writer.flush())]).then(
+    () => true,
+    () => false,
+  )
   return Promise.race([done, late])
 }

@@ -91,15 +91,12 @@ function untilSignal(app: App, prepared: Prepared, stopOthers: () => Promise<voi
       }
       stopping = true
       prepared.log.info('draining', { reason, inFlight: app.inFlight() })
-      const drained = app.drain().then(async (left) => {
-        await stopOthers()
-        prepared.log.info('stopped', { unfinished: left })
-        return left
-      })
-      drained
+      app
+        .drain()
         .catch(() => 1)
         .then(async (left) => {
-          const flushed = await prepared.flush()
+          prepared.log.info('stopped', { unfinished: left })
+          const flushed = await prepared.flush(Promise.all([app.close(), stopOthers()]))
           resolve(left === 0 && flushed ? code : EXIT.finding)
         })
     }

@@ -90,7 +90,7 @@ export async function stdioCommand(argv: string[], io: Io): Promise<ExitCode> {
   if (left === 0) await session.idle()
   const written = await settle(output, signalled || broken ? STALL_LIMIT : config.http.drainTimeout)
   log.info('stopped', { unfinished: left })
-  const flushed = await prepared.flush()
+  const flushed = await prepared.flush(app.close())
   return left === 0 && written && flushed && !broken ? EXIT.ok : EXIT.finding
 }
 

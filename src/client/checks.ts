@@ -203,8 +203,8 @@ function samplerProblem(env: Readonly<Record<string, string | undefined>>): stri
   return undefined
 }
 
-/** When this build was made, at the latest: a clock before it is wrong. */
-const BUILT = Date.parse('2026-11-01T00:00:00Z')
+/** The day of the protocol revision that this build speaks: a clock before it is wrong. */
+const EARLIEST = Date.parse('2026-07-28T00:00:00Z')
 const MAX_SKEW = 5000
 
 /** Tokens, records and certificates depend on the clock; a running service's Date header is a second opinion. */
@@ -214,10 +214,10 @@ export async function checkClock(
   timeout: number,
 ): Promise<Check> {
   const before = now()
-  if (before < BUILT)
+  if (before < EARLIEST)
     return finding(
       'clock',
-      `${new Date(before).toISOString()} is before this build was made`,
+      `${new Date(before).toISOString()} is before this program was written`,
       'Set the clock of this machine.',
     )
   if (running === undefined) return ok('clock', new Date(before).toISOString())

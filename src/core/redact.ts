@@ -17,24 +17,20 @@ const HIDING_ESCAPE = /\\[u/"\\]/
 
 /** Prepares the forms of the credentials: as they are, percent-encoded in whole or in part, and the three base64 alignments in both alphabets. */
 export function createRedactor(credentials: readonly string[]): Redactor {
-  const held = credentials.filter((credential) => credential.length >= MIN_CREDENTIAL)
+  // The longest first: where one credential begins with another, none of it may be left standing.
+  const held = credentials.filter((one) => one.length >= MIN_CREDENTIAL).sort((a, b) => b.length - a.length)
   const needles: string[] = []
   for (const credential of held) addForms(needles, credential)
-  // Made for the rare text that has a percent sign at all.
-  let encoded: RegExp[] | undefined
-  const percentForms = (text: string): RegExp[] => {
-    if (!text.includes('%')) return []
-    encoded ??= held.filter((credential) => credential.length <= MAX_ENCODED).map(percentForm)
-    return encoded
-  }
   const found = (text: string): boolean => {
     for (const needle of needles) if (text.includes(needle)) return true
-    return percentForms(text).some((form) => text.search(form) >= 0)
+    if (!text.includes('%')) return false
+    const plain = decodePercent(text)
+    return held.some((credential) => plain.includes(credential))
   }
   const replace = (text: string): string => {
     let out = text
     for (const needle of needles) if (out.includes(needle)) out = out.replaceAll(needle, REDACTED)
-    for (const form of percentForms(out)) out = out.replace(form, REDACTED)
+    if (out.includes('%')) for (const credential of held) out = replaceEncoded(out, credential)
     return out
   }
   return {
@@ -44,25 +40,42 @@ export function createRedactor(credentials: readonly string[]): Redactor {
   }
 }
 
-/** Longest credential that is looked for percent-encoded: over what a tool takes, and still a small pattern. */
-const MAX_ENCODED = 1024
+const ENCODED = /%[2-7][0-9a-fA-F]/g
 
-// Encoders differ in what they leave as it is and in the case of the digits, so each character may stand in either form (RFC 3986 2.1).
-function percentForm(credential: string): RegExp {
-  let pattern = ''
-  for (const character of credential.toWellFormed()) {
-    let bytes = ''
-    for (const byte of Buffer.from(character)) bytes += `%${hexPattern(byte)}`
-    pattern += `(?:${RegExp.escape(character)}|${bytes})`
+// Visible ASCII is all that a credential has. Encoders differ in what they leave as it is, so the text is decoded instead of the credential encoded (RFC 3986 2.1);
+// and a pattern of alternatives would be slow on hostile text.
+const decodePercent = (text: string): string =>
+  text.replace(ENCODED, (triplet) => String.fromCharCode(Number.parseInt(triplet.slice(1), 16)))
+
+function replaceEncoded(text: string, credential: string): string {
+  const plain = decodePercent(text)
+  let hit = plain.indexOf(credential)
+  if (hit < 0) return text
+  const starts = offsets(text, plain.length)
+  let out = ''
+  let from = 0
+  while (hit >= 0) {
+    const end = hit + credential.length
+    out += text.slice(from, starts[hit]) + REDACTED
+    from = starts[end] as number
+    hit = plain.indexOf(credential, end)
   }
-  return new RegExp(pattern, 'g')
+  return out + text.slice(from)
 }
 
-const hexPattern = (byte: number): string =>
-  byte
-    .toString(16)
-    .padStart(2, '0')
-    .replace(/[a-f]/g, (digit) => `[${digit}${digit.toUpperCase()}]`)
+/** Where each unit of the decoded text begins in the text, and the end. */
+function offsets(text: string, units: number): Uint32Array {
+  const starts = new Uint32Array(units + 1)
+  let unit = 0
+  let at = 0
+  for (const { index } of text.matchAll(ENCODED)) {
+    while (at < index) starts[unit++] = at++
+    starts[unit++] = at
+    at += 3
+  }
+  while (unit <= units) starts[unit++] = at++
+  return starts
+}
 
 function addForms(needles: string[], credential: string): void {
   needles.push(credential)

@@ -1,6 +1,7 @@
 // The vocabulary of a tool: what it declares, what it asks of the backend and what it makes of the answer.
 import type { Effect } from './call.ts'
 import type { Denial } from './denials.ts'
+import type { PlainEnvelope } from './envelope.ts'
 import type { Json, JsonObject } from './json.ts'
 
 /** Hints of the protocol; all four are mandatory here, because an absent hint is a silent gap (mcp.md 6). */
@@ -52,6 +53,8 @@ export interface ContentBlock {
 
 /** What a tool answers; `value` is the answer of the REST path. */
 export interface ToolResult {
+  /** JSON texts of content and value that were made from the backend's own text; `content` and `value` are then not filled in. */
+  written?: { content: string; value(): string }
   content: readonly ContentBlock[]
   value: unknown
   structuredContent?: unknown
@@ -68,6 +71,8 @@ export interface PreparedCall {
   request(): BackendRequest
   /** Makes the result of the `data` of the backend's answer. Throws TypeError where the shape is not the tool's. */
   answer(data: Json): ToolResult
+  /** The same from a plain answer, without parsing it; absent where a tool has to look inside. */
+  answerPlain?(envelope: PlainEnvelope): ToolResult
 }
 
 /** A tool is a self-describing value; adding one is a file and a line in tools/index.ts. */

@@ -6,7 +6,7 @@ import type { HttpAnswer } from '../core/http.ts'
 export function encodeRest(call: Call): HttpAnswer {
   if (call.denial !== undefined) return problem(call, call.denial)
   if (call.result === undefined || call.result.isError) return problem(call, { code: 'internal_error' })
-  return { status: 200, headers: {}, body: JSON.stringify(call.result.value) }
+  return { status: 200, headers: {}, body: call.result.written?.value() ?? JSON.stringify(call.result.value) }
 }
 
 /** `detail` is what the MCP caller would read; `code` is stable. */

@@ -9,7 +9,8 @@ export function securityHeaders(): string[] {
     setHeader: (name: string, value: string) => headers.push(name.toLowerCase(), value),
     removeHeader: () => undefined,
   }
-  // The service answers JSON only: nothing may be loaded, framed or executed in its name.
+  // The service answers JSON only: nothing may be loaded, framed or executed in its name. Helmet's headers for documents (opener, agent cluster,
+  // prefetch) and for browsers that are gone (download options, cross-domain policies, XSS auditor) say nothing about JSON and are left out.
   helmet({
     contentSecurityPolicy: {
       useDefaults: false,
@@ -21,6 +22,12 @@ export function securityHeaders(): string[] {
       },
     },
     frameguard: { action: 'deny' },
+    crossOriginOpenerPolicy: false,
+    originAgentCluster: false,
+    dnsPrefetchControl: false,
+    ieNoOpen: false,
+    permittedCrossDomainPolicies: false,
+    xssFilter: false,
   })({} as IncomingMessage, collect as unknown as ServerResponse, () => undefined)
   return headers
 }

@@ -84,7 +84,7 @@ export function prepareEncoder(server: ServerIdentity): (call: Call) => HttpAnsw
         JSON.stringify({ ...result.inputRequired, resultType: 'input_required', _meta: serverInfo }),
       )
     }
-    let text = `{"content":${contentText(result.content)}`
+    let text = `{"content":${result.written?.content ?? contentText(result.content)}`
     if (result.structuredContent !== undefined)
       text += `,"structuredContent":${JSON.stringify(result.structuredContent)}`
     if (result.isError) text += ',"isError":true'

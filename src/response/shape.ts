@@ -1,9 +1,11 @@
 // The stage `shape`: unwraps the backend's envelope, replaces held credentials and makes the tool's result of what is left.
 import type { Call, Stage, Verdict } from '../core/call.ts'
 import { type Denial, deny } from '../core/denials.ts'
+import { readPlainEnvelope } from '../core/envelope.ts'
 import { type Json, type JsonObject, parseLossless } from '../core/json.ts'
 import { createRedactor, type Redactor } from '../core/redact.ts'
 import { KEY_PREFIX, visibleText } from '../core/text.ts'
+import type { ToolResult } from '../core/tool.ts'
 
 export interface ShapeOptions {
   /** Largest result text, in bytes. */
@@ -20,10 +22,18 @@ export function prepareShape(options: ShapeOptions): Stage {
     if (reply === undefined || prepared === undefined) throw new Error('shape runs after backend')
     const redactor = createRedactor(call.credentials)
     const source = reply.body.toString('utf8')
+    const clean = redactor.cleanJson(source)
+    if (clean && prepared.answerPlain !== undefined && reply.status === 200) {
+      const plain = readPlainEnvelope(reply.body)
+      if (plain !== undefined) {
+        takeRequestId(call, plain.requestId)
+        return finish(call, prepared.answerPlain(plain))
+      }
+    }
     let envelope: Json
     try {
       envelope = parseLossless(source)
-      if (!redactor.cleanJson(source)) envelope = redactor.value(envelope)
+      if (!clean) envelope = redactor.value(envelope)
     } catch {
       return reply.status >= 200 && reply.status < 300
         ? deny('backend_malformed')
@@ -36,19 +46,21 @@ export function prepareShape(options: ShapeOptions): Stage {
       return failed(messageOf(envelope['message'], redactor) ?? failureMessage(envelope, redactor))
     const data = envelope['data']
     if (data === undefined) return deny('backend_malformed')
-    takeRequestId(call, data)
+    takeRequestId(call, isObject(data) ? data['request_id'] : undefined)
     try {
-      call.result = prepared.answer(data)
+      return finish(call, prepared.answer(data))
     } catch (error) {
       // TypeError: not the shape of this tool; RangeError: nested deeper than the stack.
       if (error instanceof TypeError || error instanceof RangeError) return deny('backend_malformed')
       throw error
     }
-    const text = call.result.content[0]?.['text']
-    if (typeof text === 'string' && Buffer.byteLength(text) > options.maxResult) {
-      call.result = undefined
+  }
+
+  function finish(call: Call, result: ToolResult): Verdict {
+    const text = result.written?.content ?? result.content[0]?.['text']
+    if (typeof text === 'string' && Buffer.byteLength(text) > options.maxResult)
       return deny('result_too_large', tooLarge)
-    }
+    call.result = result
     return undefined
   }
 }
@@ -104,8 +116,7 @@ function messageOf(value: Json | undefined, redactor: Redactor): string | undefi
 
 const BACKEND_ID = /^[\w.:-]{1,64}$/
 
-function takeRequestId(call: Call, data: Json): void {
-  const id = isObject(data) ? data['request_id'] : undefined
+function takeRequestId(call: Call, id: Json | undefined): void {
   // It goes into the records, where nothing of a key's form may stand.
   if (typeof id === 'string' && BACKEND_ID.test(id) && !KEY_PREFIX.test(id)) call.backendRequestId = id
 }

@@ -1,8 +1,9 @@
 // ductape_execute: runs one allowed SDK operation through POST /proxy/v1/sdk-proxy/execute (seed 001, ductape-backend.md 3).
 import type { Effect } from '../core/call.ts'
 import { type Denial, deny } from '../core/denials.ts'
+import type { PlainEnvelope } from '../core/envelope.ts'
 import type { Json, JsonObject } from '../core/json.ts'
-import type { ToolDefinition, ToolResult } from '../core/tool.ts'
+import type { ContentBlock, ToolDefinition, ToolResult } from '../core/tool.ts'
 import { type ArgumentRow, inputSchema, prepareArguments } from './arguments.ts'
 import { executeFailure } from './failure.ts'
 
@@ -107,6 +108,7 @@ export function createExecute(options: ExecuteOptions): ToolDefinition {
         abandonable: false,
       }),
       answer,
+      answerPlain,
     }
   }
 
@@ -127,6 +129,16 @@ export function createExecute(options: ExecuteOptions): ToolDefinition {
     credentialArguments: ['publishable_key'],
     validate,
     failure: executeFailure,
+  }
+}
+
+const NO_CONTENT: readonly ContentBlock[] = []
+
+function answerPlain({ escapedText, json }: PlainEnvelope): ToolResult {
+  return {
+    written: { content: `[{"type":"text","text":"${escapedText}"}]`, value: json },
+    content: NO_CONTENT,
+    value: undefined,
   }
 }
 

@@ -1,0 +1,243 @@
+// Reads the usual answer of the backend in one pass over its bytes: {"status":true,"data":{"data":VALUE,...}} to VALUE as indented text, digits kept.
+// It takes compact JSON without escapes only; for anything else it answers undefined, and the caller parses (parseLossless).
+
+export interface PlainEnvelope {
+  /** VALUE indented by 2, as it stands inside a JSON string: quotes and line feeds escaped. */
+  escapedText: string
+  /** VALUE as the backend wrote it. */
+  json(): string
+  requestId: string | undefined
+}
+
+/** Deeper answers are parsed. */
+const MAX_DEPTH = 64
+
+/** A longer answer is parsed: the scratch memory stays small. */
+const MAX_BYTES = 256 * 1024
+
+const QUOTE = 0x22
+const BACKSLASH = 0x5c
+const COMMA = 0x2c
+const COLON = 0x3a
+const LETTER_N = 0x6e
+
+// One set of cursor variables: the reader is synchronous and allocates nothing but the text.
+let body: Buffer = Buffer.alloc(0)
+let at = 0
+let depth = 0
+let ascii = true
+let scratch = Buffer.alloc(16 * 1024)
+let written = 0
+
+const NOT_PLAIN = Symbol('not plain')
+
+function give(): never {
+  throw NOT_PLAIN
+}
+
+/** The parts of a plain envelope whose status is true and whose inner data is there; undefined where the body is anything else. */
+export function readPlainEnvelope(source: Buffer): PlainEnvelope | undefined {
+  if (source.length > MAX_BYTES) return undefined
+  body = source
+  at = 0
+  depth = 0
+  ascii = true
+  written = 0
+  try {
+    return readEnvelope()
+  } catch (error) {
+    if (error === NOT_PLAIN) return undefined
+    throw error
+  } finally {
+    // Nothing of an answer outlives its call.
+    scratch.fill(0, 0, written)
+    body = scratch
+  }
+}
+
+function readEnvelope(): PlainEnvelope | undefined {
+  let status = false
+  let found: PlainEnvelope | undefined
+  expect(0x7b)
+  for (;;) {
+    const name = readName()
+    if (name === 'data') found = found === undefined ? readData() : give()
+    else {
+      if (name === 'status') status = body[at] === 0x74
+      skipValue()
+    }
+    if (body[at] === 0x7d) break
+    expect(COMMA)
+  }
+  return status && at + 1 === body.length ? found : undefined
+}
+
+function readData(): PlainEnvelope {
+  const source = body
+  let found: PlainEnvelope | undefined
+  let requestId: string | undefined
+  expect(0x7b)
+  for (;;) {
+    const name = readName()
+    const from = at
+    if (name === 'data') {
+      const start = written
+      writeValue()
+      const to = at
+      const escapedText = ascii
+        ? scratch.toString('latin1', start, written)
+        : scratch.toString('utf8', start, written)
+      found =
+        found === undefined
+          ? { escapedText, json: () => source.toString('utf8', from, to), requestId: undefined }
+          : give()
+    } else {
+      skipValue()
+      if (name === 'request_id' && source[from] === QUOTE)
+        requestId = source.toString('utf8', from + 1, at - 1)
+    }
+    if (body[at] === 0x7d) break
+    expect(COMMA)
+  }
+  at++
+  if (found === undefined) return give()
+  found.requestId = requestId
+  return found
+}
+
+function expect(byte: number): void {
+  if (body[at] !== byte) give()
+  at++
+}
+
+function readName(): string {
+  const from = at + 1
+  skipValue()
+  if (body[from - 1] !== QUOTE) give()
+  expect(COLON)
+  return body.toString('latin1', from, at - 2)
+}
+
+/** Reads a value and drops what was written of it. */
+function skipValue(): void {
+  const start = written
+  writeValue()
+  scratch.fill(0, start, written)
+  written = start
+}
+
+function writeValue(): void {
+  const byte = body[at] as number
+  if (byte === QUOTE) writeString()
+  else if (byte === 0x7b) writeContainer(0x7b, 0x7d)
+  else if (byte === 0x5b) writeContainer(0x5b, 0x5d)
+  else if (byte === 0x2d || (byte >= 0x30 && byte <= 0x39)) writeNumber()
+  else if (byte === 0x74) writeWord(TRUE)
+  else if (byte === 0x66) writeWord(FALSE)
+  else if (byte === 0x6e) writeWord(NULL)
+  else give()
+}
+
+/** Makes room for `bytes` more; twice as much at a time. */
+function reserve(bytes: number): void {
+  if (written + bytes <= scratch.length) return
+  const larger = Buffer.alloc(Math.max(scratch.length * 2, written + bytes))
+  scratch.copy(larger, 0, 0, written)
+  scratch = larger
+}
+
+function writeString(): void {
+  const start = at++
+  let byte = body[at] as number
+  while (byte !== QUOTE) {
+    // The end of the body is undefined, which is not above a space either.
+    if (!(byte >= 0x20) || byte === BACKSLASH) give()
+    if (byte >= 0x80) ascii = false
+    byte = body[++at] as number
+  }
+  reserve(at - start + 3)
+  scratch[written++] = BACKSLASH
+  for (let i = start; i < at; i++) scratch[written++] = body[i] as number
+  scratch[written++] = BACKSLASH
+  scratch[written++] = QUOTE
+  at++
+}
+
+const TRUE = Buffer.from('true')
+const FALSE = Buffer.from('false')
+const NULL = Buffer.from('null')
+
+function writeWord(word: Buffer): void {
+  reserve(word.length)
+  for (const byte of word) {
+    if (body[at++] !== byte) give()
+    scratch[written++] = byte
+  }
+}
+
+const isDigit = (byte: number | undefined): boolean => byte !== undefined && byte >= 0x30 && byte <= 0x39
+
+function skipDigits(): void {
+  if (!isDigit(body[at])) give()
+  while (isDigit(body[at])) at++
+}
+
+// The grammar of RFC 8259 section 6.
+function writeNumber(): void {
+  const start = at
+  if (body[at] === 0x2d) at++
+  if (body[at] === 0x30) at++
+  else skipDigits()
+  if (body[at] === 0x2e) {
+    at++
+    skipDigits()
+  }
+  if (body[at] === 0x65 || body[at] === 0x45) {
+    at++
+    if (body[at] === 0x2b || body[at] === 0x2d) at++
+    skipDigits()
+  }
+  reserve(at - start)
+  for (let i = start; i < at; i++) scratch[written++] = body[i] as number
+}
+
+function writeLineBreak(): void {
+  reserve(2 + 2 * MAX_DEPTH)
+  scratch[written++] = BACKSLASH
+  scratch[written++] = LETTER_N
+  for (let i = 0; i < depth * 2; i++) scratch[written++] = 0x20
+}
+
+function writeContainer(open: number, close: number): void {
+  at++
+  reserve(4)
+  scratch[written++] = open
+  if (body[at] === close) {
+    at++
+    scratch[written++] = close
+    return
+  }
+  if (++depth > MAX_DEPTH) give()
+  for (;;) {
+    writeLineBreak()
+    if (close === 0x7d) writeMemberName()
+    writeValue()
+    const byte = body[at++]
+    if (byte === close) break
+    if (byte !== COMMA) give()
+    reserve(1)
+    scratch[written++] = COMMA
+  }
+  depth--
+  writeLineBreak()
+  scratch[written++] = close
+}
+
+function writeMemberName(): void {
+  if (body[at] !== QUOTE) give()
+  writeString()
+  expect(COLON)
+  reserve(2)
+  scratch[written++] = COLON
+  scratch[written++] = 0x20
+}
