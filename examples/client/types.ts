@@ -1,0 +1,128 @@
+// Types of the REST interface of ductape-mcp. Generated from docs/reference/openapi.json by `npm run generate`. Do not edit.
+
+export interface ToolList {
+  tools: {
+    name: string
+    title: string
+    description: string
+    inputSchema: Record<string, unknown>
+    outputSchema?: Record<string, unknown>
+    annotations: Record<string, unknown>
+  }[]
+}
+
+/** RFC 9457 problem details */
+export interface Problem {
+  type: string
+  title: string
+  status: number
+  /** What happened, in the words that an MCP caller reads */
+  detail: string
+  code: 'http_malformed' | 'headers_too_large' | 'request_timeout' | 'draining' | 'path_unknown' | 'method_not_allowed' | 'host_not_allowed' | 'origin_not_allowed' | 'header_repeated' | 'media_type_unsupported' | 'encoding_unsupported' | 'not_acceptable' | 'body_too_large' | 'body_incomplete' | 'json_malformed' | 'json_not_exact' | 'batch_unsupported' | 'message_invalid' | 'header_mismatch' | 'envelope_invalid' | 'capability_missing' | 'version_unsupported' | 'mcp_refused' | 'params_invalid' | 'arguments_not_object' | 'tool_unknown' | 'not_authenticated' | 'argument_unknown' | 'argument_missing' | 'argument_invalid' | 'credential_malformed' | 'module_unknown' | 'method_unknown' | 'operation_unsupported' | 'backend_refused' | 'backend_failed' | 'backend_busy' | 'backend_timeout' | 'backend_unreachable' | 'backend_interrupted' | 'backend_malformed' | 'backend_too_large' | 'cancelled' | 'result_too_large' | 'internal_error'
+  retryable: boolean
+  retryAfterMs?: number
+  requestId: string
+  /** What to do */
+  remedy?: string
+}
+
+export interface DuctapeExecuteArguments {
+  /** Workspace publishable key for authentication */
+  publishable_key: string
+  /** SDK module name */
+  module: 'product' | 'app' | 'databases' | 'graph' | 'webhooks' | 'notifications' | 'messageBrokers' | 'storage' | 'vector' | 'caches' | 'sessions' | 'quotas' | 'actions' | 'features' | 'jobs' | 'logs' | 'resilience' | 'health' | 'fallback' | 'secrets'
+  /** Method name; use dot notation for nested methods (e.g. schema.create, messages.query) */
+  method: string
+  /** Positional arguments matching the SDK signature. Defaults to []. */
+  params?: unknown[]
+}
+
+export type DuctapeExecuteResult = unknown
+
+export interface DuctapeGeneratePayloadArguments {
+  /** Workspace ID */
+  workspace_id: string
+  /** User ID */
+  user_id: string
+  /** Workspace public key (sent as x-access-key) */
+  public_key: string
+  /** Product tag (e.g. ductape:my-product) */
+  product_tag: string
+  /** Environment slug (prd, stg, etc.) */
+  env_slug: string
+  /** Executable family */
+  operation_family: string
+  /** Execution method (run, dispatch, query, etc.) */
+  method: string
+  /** Component targeting (database tag, action tag, etc.) */
+  targets?: Record<string, unknown>
+  /** strict or best_effort (default: best_effort) */
+  schema_mode?: 'strict' | 'best_effort'
+  /** Include session tags/context (default: true) */
+  include_session?: boolean
+  /** Include cache tags/context (default: true) */
+  include_cache?: boolean
+  /** Optional schema/input hint for payload generation */
+  input_hint?: Record<string, unknown>
+}
+
+export interface DuctapeGeneratePayloadResult {
+  /** Canonical executable payload template */
+  payload: Record<string, unknown>
+  /** Schema context, validation info, warnings, inferred tags */
+  meta: Record<string, unknown>
+}
+
+export interface DuctapeGenerateSnippetArguments {
+  /** Workspace ID */
+  workspace_id: string
+  /** User ID */
+  user_id: string
+  /** Workspace public key (sent as x-access-key) */
+  public_key: string
+  /** Product tag (e.g. ductape:my-product) */
+  product_tag: string
+  /** Environment slug (prd, stg, etc.) */
+  env_slug: string
+  /** Executable family */
+  operation_family: string
+  /** Execution method (run, dispatch, query, etc.) */
+  method: string
+  /** Component targeting (database tag, action tag, etc.) */
+  targets?: Record<string, unknown>
+  /** strict or best_effort (default: best_effort) */
+  schema_mode?: 'strict' | 'best_effort'
+  /** Include session tags/context (default: true) */
+  include_session?: boolean
+  /** Include cache tags/context (default: true) */
+  include_cache?: boolean
+  /** Optional schema/input hint for payload generation */
+  input_hint?: Record<string, unknown>
+  /** typescript (default) or python */
+  language?: 'typescript' | 'python'
+}
+
+export interface DuctapeGenerateSnippetResult {
+  payload: {
+    /** Canonical executable payload template */
+    payload: Record<string, unknown>
+    /** Schema context, validation info, warnings, inferred tags */
+    meta: Record<string, unknown>
+  }
+  /** TypeScript or Python source code */
+  snippet: string
+}
+
+/** Arguments and result of each tool. */
+export interface Tools {
+  ductape_execute: { arguments: DuctapeExecuteArguments; result: DuctapeExecuteResult }
+  ductape_generate_payload: { arguments: DuctapeGeneratePayloadArguments; result: DuctapeGeneratePayloadResult }
+  ductape_generate_snippet: { arguments: DuctapeGenerateSnippetArguments; result: DuctapeGenerateSnippetResult }
+}
+
+/** Where each tool is. */
+export const PATHS = {
+  ductape_execute: '/v1/tools/ductape_execute',
+  ductape_generate_payload: '/v1/tools/ductape_generate_payload',
+  ductape_generate_snippet: '/v1/tools/ductape_generate_snippet',
+} as const satisfies Record<keyof Tools, string>

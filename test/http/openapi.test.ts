@@ -1,0 +1,166 @@
+// The OpenAPI description: the committed page is what the service serves, and it keeps the rules of OpenAPI 3.1.
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { CLIENT_TYPES_PATH, clientTypesText } from '../../scripts/generate/client.ts'
+import { OPENAPI_PATH, openApiDocument, openApiText } from '../../scripts/generate/openapi.ts'
+import { PUBLIC_PATHS } from '../../src/http/paths.ts'
+import { startApp } from '../lib/app.ts'
+import { ROOT } from '../lib/process.ts'
+
+type Node = Record<string, unknown>
+const document = openApiDocument() as Node
+
+test('the committed description is the one of this build', () => {
+  assert.equal(readFileSync(join(ROOT, OPENAPI_PATH), 'utf8'), openApiText(), 'run npm run generate')
+})
+
+test('the committed client types are those of this description', () => {
+  assert.equal(readFileSync(join(ROOT, CLIENT_TYPES_PATH), 'utf8'), clientTypesText(), 'run npm run generate')
+})
+
+test('the service serves it; a public URL becomes its server', async () => {
+  for (const publicUrl of [undefined, 'https://mcp.example.com']) {
+    const service = await startApp(publicUrl === undefined ? {} : { config: { publicUrl } })
+    try {
+      const served = (await (await fetch(`${service.url}/openapi.json`)).json()) as Node
+      const info = { ...(document['info'] as Node), version: '0.0.0-test' }
+      assert.deepEqual(served, {
+        ...document,
+        info,
+        ...(publicUrl !== undefined && { servers: [{ url: publicUrl }] }),
+      })
+    } finally {
+      await service.close()
+    }
+  }
+})
+
+/** Every object of the document with the way to it. */
+function* nodes(value: unknown, path = '#'): Generator<[path: string, node: Node]> {
+  if (typeof value !== 'object' || value === null) return
+  if (!Array.isArray(value)) yield [path, value as Node]
+  for (const [key, member] of Object.entries(value))
+    yield* nodes(member, `${path}/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`)
+}
+
+function resolve(pointer: string): unknown {
+  assert.match(pointer, /^#\//, 'a reference stays inside the document')
+  return pointer
+    .slice(2)
+    .split('/')
+    .map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'))
+    .reduce<unknown>((at, part) => (at as Node | undefined)?.[part], document)
+}
+
+test('every reference resolves', () => {
+  const references = [...nodes(document)].flatMap(([path, node]) =>
+    typeof node['$ref'] === 'string' ? [[path, node['$ref']] as const] : [],
+  )
+  assert.ok(references.length > 0)
+  for (const [path, pointer] of references) assert.ok(resolve(pointer), `${path}: ${pointer}`)
+})
+
+const METHODS = ['get', 'put', 'post', 'delete', 'options', 'head', 'patch', 'trace']
+
+function operations(): [path: string, method: string, operation: Node][] {
+  return Object.entries(document['paths'] as Record<string, Node>).flatMap(([path, item]) =>
+    Object.entries(item).map(([method, operation]): [string, string, Node] => {
+      assert.ok(METHODS.includes(method), `${path} ${method}`)
+      return [path, method, operation as Node]
+    }),
+  )
+}
+
+test('head, paths and operations have the members that OpenAPI 3.1 demands', () => {
+  assert.match(String(document['openapi']), /^3\.1\.\d+$/)
+  const info = document['info'] as Node
+  assert.ok(typeof info['title'] === 'string' && typeof info['version'] === 'string')
+  const license = info['license'] as Node
+  assert.ok(typeof license['name'] === 'string')
+  assert.ok(!('identifier' in license && 'url' in license), 'identifier and url exclude each other')
+  const known = [
+    'openapi',
+    'info',
+    'jsonSchemaDialect',
+    'servers',
+    'paths',
+    'webhooks',
+    'components',
+    'security',
+    'tags',
+    'externalDocs',
+  ]
+  assert.deepEqual(
+    Object.keys(document).filter((key) => !known.includes(key)),
+    [],
+  )
+  const ids = operations().map(([, , operation]) => operation['operationId'])
+  assert.ok(ids.every((id) => typeof id === 'string'))
+  assert.equal(new Set(ids).size, ids.length, 'operationIds are unique')
+  for (const [path, , operation] of operations()) {
+    assert.match(path, /^\/[^{}?#]*$/, 'no path has parameters')
+    const parameters = (operation['parameters'] ?? []) as Node[]
+    const names = parameters.map(
+      (parameter) => `${parameter['in']} ${String(parameter['name']).toLowerCase()}`,
+    )
+    assert.equal(new Set(names).size, names.length)
+    for (const parameter of parameters) {
+      assert.ok(['query', 'header', 'path', 'cookie'].includes(String(parameter['in'])))
+      assert.ok('schema' in parameter !== 'content' in parameter, 'schema or content, one of them')
+      // OpenAPI 3.1, 4.8.12.2: a parameter of these names is ignored.
+      assert.doesNotMatch(String(parameter['name']), /^(?:accept|content-type|authorization)$/i)
+    }
+  }
+})
+
+test('every response has a description, a status and typed content', () => {
+  for (const [path, method, operation] of operations()) {
+    const responses = Object.entries(operation['responses'] as Record<string, Node>)
+    assert.ok(responses.some(([status]) => status.startsWith('2')))
+    for (const [status, response] of responses) {
+      assert.match(status, /^(?:default|[1-5](?:\d\d|XX))$/)
+      const resolved = ('$ref' in response ? resolve(String(response['$ref'])) : response) as Node
+      assert.equal(typeof resolved['description'], 'string', `${method} ${path} ${status}`)
+      for (const [type, media] of Object.entries(resolved['content'] as Record<string, Node>)) {
+        assert.match(type, /^[\w.+-]+\/[\w.+-]+$/)
+        assert.equal(typeof media['schema'], 'object')
+      }
+    }
+  }
+})
+
+const TYPES = ['null', 'boolean', 'object', 'array', 'number', 'string', 'integer']
+const typeOf = (value: unknown): string =>
+  Array.isArray(value) ? 'array' : value === null ? 'null' : typeof value
+
+test('schemas are JSON Schema 2020-12 in themselves', () => {
+  const schemas = [...nodes(document)].filter(
+    ([path, node]) => TYPES.includes(String(node['type'])) && !path.endsWith('/properties'),
+  )
+  assert.ok(schemas.length > 30)
+  for (const [path, schema] of schemas) {
+    if (schema['properties'] !== undefined) assert.equal(schema['type'], 'object', path)
+    for (const name of (schema['required'] ?? []) as string[])
+      assert.ok(name in ((schema['properties'] ?? {}) as Node), `${path}: ${name} is required and unknown`)
+    const options = schema['enum'] as unknown[] | undefined
+    if (options !== undefined) {
+      assert.equal(new Set(options).size, options.length, path)
+      assert.ok(
+        options.every((option) => typeOf(option) === schema['type']),
+        path,
+      )
+    }
+    if ('default' in schema) assert.equal(typeOf(schema['default']), schema['type'], path)
+    assert.ok(!('nullable' in schema), `${path}: OpenAPI 3.0 only`)
+  }
+})
+
+test('the paths are those that the service routes, and the codes those of the table', () => {
+  const routed = PUBLIC_PATHS.filter(({ kind, path }) => kind !== 'mcp' && path !== '/openapi.json')
+  for (const [path, method] of operations()) {
+    const row = routed.find((item) => (item.prefix ? path.startsWith(item.path) : path === item.path))
+    assert.ok(row?.methods.includes(method.toUpperCase()), `${method} ${path}`)
+  }
+})

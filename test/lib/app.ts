@@ -1,0 +1,107 @@
+// Builds the service for tests: records and log in memory, the emulator or a given dispatcher as backend, on a free loopback port.
+import type { AddressInfo } from 'node:net'
+import type { Dispatcher } from 'undici'
+import { type App, createApp, type Overrides, type Ports } from '../../src/app.ts'
+import { type Config, defaultConfig } from '../../src/config/index.ts'
+import { type Emulator, type EmulatorOptions, startEmulator } from '../../src/emulator/index.ts'
+import { dial } from '../../src/outbound.ts'
+import { createLog } from '../../src/telemetry/log.ts'
+
+type Sections = { [Name in 'http' | 'backend' | 'response']?: Partial<Config[Name]> }
+
+export interface TestAppOptions extends Overrides {
+  config?: Sections & Partial<Pick<Config, 'publicUrl' | 'catalogue'>>
+  emulator?: EmulatorOptions
+  /** Takes the place of the emulator: a dispatcher, or the origin of a server of the test. */
+  backend?: Dispatcher | string
+  ports?: Partial<Ports>
+}
+
+/** A line of the records; both kinds, as far as tests look at them. */
+export interface RecordLine {
+  callId: string
+  type: 'decision' | 'outcome'
+  decision?: { allowed: boolean; code?: string; stage?: string }
+  outcome?: { status: string; code?: string; httpStatus: number; backendStatus?: number }
+  what?: Record<string, unknown>
+}
+
+export interface TestApp {
+  app: App
+  /** Origin of the main listener. */
+  url: string
+  mcp: string
+  /** Undefined where another backend was given. */
+  emulator: Emulator | undefined
+  records: () => RecordLine[]
+  log: () => string[]
+  close(): Promise<void>
+}
+
+/** The defaults with single members replaced. */
+export function configOf(sections: TestAppOptions['config'] = {}, backendUrl?: string): Config {
+  const base = defaultConfig()
+  return {
+    ...base,
+    ...sections,
+    http: { ...base.http, drainTimeout: 2000, ...sections.http },
+    backend: { ...base.backend, ...(backendUrl !== undefined && { url: backendUrl }), ...sections.backend },
+    response: { ...base.response, ...sections.response },
+  }
+}
+
+export async function startApp(options: TestAppOptions = {}): Promise<TestApp> {
+  const { backend } = options
+  const emulator = backend === undefined ? await startEmulator(options.emulator) : undefined
+  const config = configOf(options.config, typeof backend === 'string' ? backend : emulator?.url)
+  const records: string[] = []
+  const log: string[] = []
+  let ids = 0
+  const ports: Ports = {
+    now: Date.now,
+    tick: () => performance.now(),
+    newId: () => `018f0000-0000-7000-8000-${(++ids).toString(16).padStart(12, '0')}`,
+    log: createLog('debug', Date.now, (line) => log.push(line)),
+    records: {
+      write: (line) => records.push(line) > 0,
+      flush: async () => undefined,
+      stats: () => ({ written: records.length, lost: 0, pendingBytes: 0 }),
+    },
+    tracing: undefined,
+    backend:
+      typeof backend === 'object'
+        ? backend
+        : await dial('backend', {
+            origin: config.backend.url,
+            connections: config.backend.connections,
+            ca: undefined,
+            proxy: undefined,
+            connectTimeout: 5000,
+          }),
+    instance: 'test/boot',
+    identity: { name: 'ductape-mcp', version: '0.0.0-test' },
+    ...options.ports,
+  }
+  const app = await createApp(config, ports, {
+    ...(options.tools !== undefined && { tools: options.tools }),
+    ...(options.stages !== undefined && { stages: options.stages }),
+  })
+  await new Promise<void>((resolve, reject) => {
+    app.main.once('error', reject)
+    app.main.listen(0, '127.0.0.1', resolve)
+  })
+  const url = `http://127.0.0.1:${(app.main.address() as AddressInfo).port}`
+  return {
+    app,
+    url,
+    mcp: `${url}/mcp`,
+    emulator,
+    records: () => records.map((line) => JSON.parse(line) as RecordLine),
+    log: () => log,
+    async close() {
+      await app.drain()
+      await app.close()
+      await emulator?.close()
+    },
+  }
+}
