@@ -20,7 +20,37 @@ const areas: readonly Area[] = [
     script: 'bench/run.ts',
     minutes: 8,
   },
+  {
+    name: 'differential',
+    what: 'the codec against the stock SDK, 55,000 requests',
+    script: 'scripts/verify/differential.ts',
+    minutes: 6,
+  },
+  {
+    name: 'conformance',
+    what: 'the official MCP suite, both revisions',
+    script: 'scripts/verify/conformance.ts',
+    minutes: 3,
+  },
   { name: 'soak', what: 'heap after GC over 50,000 mixed calls', script: 'bench/soak.ts', minutes: 10 },
+  {
+    name: 'fuzz',
+    what: '10,000 fuzzed requests, every answer judged',
+    script: 'scripts/verify/fuzz.ts',
+    minutes: 5,
+  },
+  {
+    name: 'canary',
+    what: 'planted keys in everything written and kept',
+    script: 'scripts/verify/canary.ts',
+    minutes: 5,
+  },
+  {
+    name: 'tenants',
+    what: '10,000 overlapping calls of two tenants',
+    script: 'scripts/verify/tenants.ts',
+    minutes: 5,
+  },
 ]
 
 const root = fileURLToPath(new URL('../', import.meta.url))
