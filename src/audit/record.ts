@@ -116,6 +116,9 @@ export function outcomeStatus(call: Call): OutcomeStatus {
       return 'unknown'
     case 'internal_error':
       return 'fault'
+    case 'backend_refused':
+      // A fault of the backend may have come after the effect.
+      return (call.denial.backendStatus ?? 0) >= 500 ? 'unknown' : 'failed'
     default:
       return 'failed'
   }

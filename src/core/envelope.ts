@@ -28,6 +28,8 @@ let depth = 0
 let ascii = true
 let scratch = Buffer.alloc(16 * 1024)
 let written = 0
+/** Most that was ever written for this body: what has to be wiped. */
+let dirty = 0
 
 const NOT_PLAIN = Symbol('not plain')
 
@@ -43,6 +45,7 @@ export function readPlainEnvelope(source: Buffer): PlainEnvelope | undefined {
   depth = 0
   ascii = true
   written = 0
+  dirty = 0
   try {
     return readEnvelope()
   } catch (error) {
@@ -50,7 +53,7 @@ export function readPlainEnvelope(source: Buffer): PlainEnvelope | undefined {
     throw error
   } finally {
     // Nothing of an answer outlives its call.
-    scratch.fill(0, 0, written)
+    scratch.fill(0, 0, Math.max(dirty, written))
     body = scratch
   }
 }
@@ -60,10 +63,10 @@ function readEnvelope(): PlainEnvelope | undefined {
   let found: PlainEnvelope | undefined
   expect(0x7b)
   for (;;) {
-    const name = readName()
-    if (name === 'data') found = found === undefined ? readData() : give()
+    readName()
+    if (named(DATA)) found = found === undefined ? readData() : give()
     else {
-      if (name === 'status') status = body[at] === 0x74
+      if (named(STATUS)) status = body[at] === 0x74
       skipValue()
     }
     if (body[at] === 0x7d) break
@@ -78,9 +81,9 @@ function readData(): PlainEnvelope {
   let requestId: string | undefined
   expect(0x7b)
   for (;;) {
-    const name = readName()
+    readName()
     const from = at
-    if (name === 'data') {
+    if (named(DATA)) {
       const start = written
       writeValue()
       const to = at
@@ -92,9 +95,9 @@ function readData(): PlainEnvelope {
           ? { escapedText, json: () => source.toString('utf8', from, to), requestId: undefined }
           : give()
     } else {
+      const isId = named(REQUEST_ID) && source[from] === QUOTE
       skipValue()
-      if (name === 'request_id' && source[from] === QUOTE)
-        requestId = source.toString('utf8', from + 1, at - 1)
+      if (isId) requestId = source.toString('utf8', from + 1, at - 1)
     }
     if (body[at] === 0x7d) break
     expect(COMMA)
@@ -110,19 +113,33 @@ function expect(byte: number): void {
   at++
 }
 
-function readName(): string {
-  const from = at + 1
+/** Reads a member name; its place is left in nameFrom and nameTo. */
+function readName(): void {
+  if (body[at] !== QUOTE) give()
+  nameFrom = at + 1
   skipValue()
-  if (body[from - 1] !== QUOTE) give()
+  nameTo = at - 1
   expect(COLON)
-  return body.toString('latin1', from, at - 2)
 }
+
+let nameFrom = 0
+let nameTo = 0
+
+function named(name: Buffer): boolean {
+  if (nameTo - nameFrom !== name.length) return false
+  for (let i = 0; i < name.length; i++) if (body[nameFrom + i] !== name[i]) return false
+  return true
+}
+
+const DATA = Buffer.from('data')
+const STATUS = Buffer.from('status')
+const REQUEST_ID = Buffer.from('request_id')
 
 /** Reads a value and drops what was written of it. */
 function skipValue(): void {
   const start = written
   writeValue()
-  scratch.fill(0, start, written)
+  if (written > dirty) dirty = written
   written = start
 }
 

@@ -34,10 +34,10 @@ export function parseExact(source: string): Parsed {
   return parse(source, MAX_DEPTH, false)
 }
 
-// A number that JSON.parse plus JSON.stringify would not give back digit by digit: 16 or more digits, an exponent, a trailing zero in a
+// A number that JSON.parse plus JSON.stringify would not give back digit by digit: 16 or more digits in all, an exponent, a trailing zero in a
 // fraction, a small fraction, -0. It can match inside a string too; that only costs the slower way.
 const INEXACT_DIGITS =
-  /(?:^|[:,[\s])-?(?:\d{16}|\d+[eE]|0\.0000|\d+\.(?:\d{15}|\d*(?:[eE]|0(?!\d)))|(?<=-)0(?![.\d]))/
+  /(?:^|[:,[\s])-?(?:\d{16}|(?=[\d.]{17})\d|\d+[eE]|0\.0000|\d+\.\d*(?:[eE]|0(?!\d))|(?<=-)0(?![.\d]))/
 
 /**
  * Parses a backend answer; numbers that a double would re-spell come back as JSON.rawJSON of their own digits.

@@ -43,6 +43,7 @@ export function prepareTransport(options: TransportOptions): Stage {
     origins.add(options.publicUrl)
   }
   const tooLarge = `${options.maxBody} bytes`
+  const isHostAllowed = remember((host) => hostAllowed(host, hosts))
 
   return (call): Verdict => {
     const { request } = call
@@ -76,7 +77,7 @@ function checkBodyHead(request: HttpRequest, maxBody: number, tooLarge: string):
   // Node undoes `chunked` and hands on whatever coding stands before it in the list.
   const transfer = header(request, 'transfer-encoding')
   if (transfer !== undefined && transfer.toLowerCase() !== 'chunked') return deny('encoding_unsupported')
-  if (!acceptsJson(header(request, 'accept'))) return deny('not_acceptable')
+  if (!isAcceptable(header(request, 'accept'))) return deny('not_acceptable')
   const length = header(request, 'content-length')
   return length !== undefined && Number(length) > maxBody ? deny('body_too_large', tooLarge) : undefined
 }
@@ -127,6 +128,21 @@ function isJson(type: string | undefined): boolean {
     parameters.every((item) => !/^\s*charset\s*=(?!\s*"?utf-8"?\s*$)/.test(item))
   )
 }
+
+/** Keeps the last answer: one client sends the same header with every request. */
+function remember(judge: (value: string | undefined) => boolean): (value: string | undefined) => boolean {
+  let last: string | undefined
+  let answer = judge(last)
+  return (value) => {
+    if (value !== last) {
+      answer = judge(value)
+      last = value
+    }
+    return answer
+  }
+}
+
+const isAcceptable = remember(acceptsJson)
 
 function acceptsJson(accept: string | undefined): boolean {
   if (accept === undefined) return true

@@ -58,7 +58,12 @@ export function prepareShape(options: ShapeOptions): Stage {
 
   function finish(call: Call, result: ToolResult): Verdict {
     const text = result.written?.content ?? result.content[0]?.['text']
-    if (typeof text === 'string' && Buffer.byteLength(text) > options.maxResult)
+    // No UTF-16 unit takes more than three bytes, so most results need no counting.
+    if (
+      typeof text === 'string' &&
+      text.length * 3 > options.maxResult &&
+      Buffer.byteLength(text) > options.maxResult
+    )
       return deny('result_too_large', tooLarge)
     call.result = result
     return undefined

@@ -33,6 +33,15 @@ export interface Metrics {
 export interface Series {
   operation: Record<string, string>
   decision: { code: string; stage: string }
+  /** What a call of this series has, as it stands in the call. */
+  of: {
+    tool: Call['tool']
+    code: DenialCode | undefined
+    revision: string | undefined
+    method: string | undefined
+    surface: Call['surface']
+    channel: Call['channel']
+  }
   count: number
   /** Durations that the histogram has not been given yet. */
   waiting: number[]
@@ -53,14 +62,22 @@ export function createMetrics(sources: MetricSources): Metrics {
     return loading
   }
 
+  // Most calls are like the one before.
+  let last: Series | undefined
+  const find = (call: Call): Series => {
+    const key = keyOf(call)
+    let found = series.get(key)
+    if (found === undefined) {
+      found = describe(call)
+      series.set(key, found)
+    }
+    return found
+  }
+
   return {
     observe(call, seconds) {
-      const key = keyOf(call)
-      let found = series.get(key)
-      if (found === undefined) {
-        found = describe(call)
-        series.set(key, found)
-      }
+      const found = last !== undefined && isOf(last, call) ? last : find(call)
+      last = found
       found.count++
       found.waiting.push(seconds)
       if (found.waiting.length < BATCH) return
@@ -79,6 +96,14 @@ export function createMetrics(sources: MetricSources): Metrics {
 const keyOf = (call: Call): string =>
   `${call.surface} ${shownMethod(call)} ${call.tool?.declaration.name} ${call.denial?.code} ${call.message?.revision} ${call.channel}`
 
+const isOf = ({ of }: Series, call: Call): boolean =>
+  of.tool === call.tool &&
+  of.code === call.denial?.code &&
+  of.revision === call.message?.revision &&
+  of.method === call.mcpMethod &&
+  of.surface === call.surface &&
+  of.channel === call.channel
+
 function describe(call: Call): Series {
   const code: DenialCode | 'ok' = call.denial?.code ?? 'ok'
   return {
@@ -90,6 +115,14 @@ function describe(call: Call): Series {
       network_transport: call.channel === 'http' ? 'tcp' : 'pipe',
     },
     decision: { code, stage: call.denial === undefined ? '' : denialRow(call.denial).stage },
+    of: {
+      tool: call.tool,
+      code: call.denial?.code,
+      revision: call.message?.revision,
+      method: shownMethod(call),
+      surface: call.surface,
+      channel: call.channel,
+    },
     count: 0,
     waiting: [],
   }
