@@ -43,7 +43,7 @@ export function prepareTransport(options: TransportOptions): Stage {
     origins.add(options.publicUrl)
   }
   const tooLarge = `${options.maxBody} bytes`
-  const isHostAllowed = remember((host) => hostAllowed(host, hosts))
+  const isHostAllowed = remember((host) => host !== undefined && hostAllowed(host, hosts))
 
   return (call): Verdict => {
     const { request } = call
@@ -54,7 +54,7 @@ export function prepareTransport(options: TransportOptions): Stage {
     if (repeated !== undefined) return deny('header_repeated', repeated)
     const host = header(request, 'host')
     if (host === undefined) return deny('http_malformed')
-    if (!hostAllowed(host, hosts)) return deny('host_not_allowed')
+    if (!isHostAllowed(host)) return deny('host_not_allowed')
     const origin = header(request, 'origin')
     if (origin !== undefined && !originAllowed(origin, origins)) return deny('origin_not_allowed')
     const route = publicPath(request.path)
