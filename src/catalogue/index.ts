@@ -1,9 +1,8 @@
 // Answers what the Ductape catalogue knows: modules, methods and their effects, near names for refusals, and the text of its MCP resources.
 
+import type { Effect } from '../core/tool.ts'
 import data from './ductape.json' with { type: 'json' }
 import { nearest } from './near.ts'
-
-export type Effect = 'read' | 'write' | 'destructive' | 'admin'
 
 /** One positional argument; `fields` are the known members of an object, never a complete list. */
 export interface Positional {

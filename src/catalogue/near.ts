@@ -1,4 +1,5 @@
 // Finds the known names that an unknown one may have meant: equal parts of a dotted name first, then a bounded edit distance.
+import { editDistance } from '../core/edit-distance.ts'
 
 // Longer than every name of the catalogue; what a caller sends beyond it cannot bring a name nearer.
 const LONGEST = 64
@@ -58,29 +59,10 @@ function sameVerb(asked: readonly string[], known: readonly string[]): boolean {
   return SAME_VERBS.some((verbs) => verbs.includes(verb) && verbs.includes(known.at(-1) ?? ''))
 }
 
-/** Optimal string alignment distance, infinite above a third of the length of `asked` (at least 1, at most 3). */
+/** Edit distance, infinite above a third of the length of `asked` (at least 1, at most 3). */
 function edits(asked: string, known: string): number {
   const bound = Math.min(3, Math.max(1, Math.floor(asked.length / 3)))
   if (Math.abs(asked.length - known.length) > bound) return Number.POSITIVE_INFINITY
-  let before: number[] = []
-  let previous = Array.from({ length: known.length + 1 }, (_, i) => i)
-  for (let i = 1; i <= asked.length; i++) {
-    const current = [i]
-    for (let j = 1; j <= known.length; j++) {
-      const cost = asked[i - 1] === known[j - 1] ? 0 : 1
-      let best = Math.min(at(previous, j) + 1, at(current, j - 1) + 1, at(previous, j - 1) + cost)
-      if (i > 1 && j > 1 && asked[i - 1] === known[j - 2] && asked[i - 2] === known[j - 1]) {
-        best = Math.min(best, at(before, j - 2) + 1)
-      }
-      current.push(best)
-    }
-    before = previous
-    previous = current
-  }
-  const result = at(previous, known.length)
+  const result = editDistance(asked, known)
   return result <= bound ? result : Number.POSITIVE_INFINITY
-}
-
-function at(row: readonly number[], index: number): number {
-  return row[index] ?? Number.POSITIVE_INFINITY
 }

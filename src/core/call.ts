@@ -2,9 +2,7 @@
 import type { Denial, StageName } from './denials.ts'
 import type { HttpRequest } from './http.ts'
 import type { Json, JsonObject } from './json.ts'
-import type { PreparedCall, ToolDefinition, ToolResult } from './tool.ts'
-
-export type Effect = 'read' | 'write' | 'destructive' | 'admin'
+import type { Effect, PreparedCall, ToolDefinition, ToolResult } from './tool.ts'
 
 /** Who calls. Without an authenticator (TCP loopback, stdio) the subject says only where the call came from. */
 export interface Principal {

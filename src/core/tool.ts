@@ -1,8 +1,10 @@
 // The vocabulary of a tool: what it declares, what it asks of the backend and what it makes of the answer.
-import type { Effect } from './call.ts'
 import type { Denial } from './denials.ts'
 import type { PlainEnvelope } from './envelope.ts'
 import type { Json, JsonObject } from './json.ts'
+
+/** What an operation does to the platform, from the catalogue (ductape-backend.md 9.3). */
+export type Effect = 'read' | 'write' | 'destructive' | 'admin'
 
 /** Hints of the protocol; all four are mandatory here, because an absent hint is a silent gap (mcp.md 6). */
 export interface ToolAnnotations {

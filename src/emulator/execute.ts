@@ -1,6 +1,7 @@
 // The way of one SDK call: key, allowlist, params, mode, handler, envelope (contract 3).
 
-import { type Effect, findMethod, MODULES } from '../catalogue/index.ts'
+import { findMethod, MODULES } from '../catalogue/index.ts'
+import type { Effect } from '../core/tool.ts'
 import { reserve } from './measure.ts'
 import { type Modules, NOT_SUPPORTED } from './modules/index.ts'
 import { checkParams } from './params.ts'

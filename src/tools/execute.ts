@@ -1,9 +1,8 @@
 // ductape_execute: runs one allowed SDK operation through POST /proxy/v1/sdk-proxy/execute (seed 001, ductape-backend.md 3).
-import type { Effect } from '../core/call.ts'
 import { type Denial, deny } from '../core/denials.ts'
 import type { PlainEnvelope } from '../core/envelope.ts'
 import type { Json, JsonObject } from '../core/json.ts'
-import type { ContentBlock, ToolDefinition, ToolResult } from '../core/tool.ts'
+import type { ContentBlock, Effect, ToolDefinition, ToolResult } from '../core/tool.ts'
 import { type ArgumentRow, inputSchema, prepareArguments } from './arguments.ts'
 import { executeFailure } from './failure.ts'
 

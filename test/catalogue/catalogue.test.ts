@@ -6,7 +6,6 @@ import {
   allowedMethods,
   describeCatalogue,
   describeModule,
-  type Effect,
   findMethod,
   MODULES,
   modulesWithMethod,
@@ -15,6 +14,7 @@ import {
   SNIPPET_FAMILIES,
   snippetFamily,
 } from '../../src/catalogue/index.ts'
+import type { Effect } from '../../src/core/tool.ts'
 
 const FILE = new URL('../../src/catalogue/ductape.json', import.meta.url)
 

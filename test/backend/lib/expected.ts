@@ -68,7 +68,8 @@ export const refused = (status: number, message?: string): Expected => ({
   text: `Error: Proxy request failed: ${status}${message === undefined ? '' : `\n${message}`}`,
   ...(message !== undefined && { generate: message }),
   status: 424,
-  outcome: 'failed',
+  // A fault of the backend may have come after the effect.
+  outcome: status >= 500 ? 'unknown' : 'failed',
 })
 export const failed = (message?: string): Expected => ({
   code: 'backend_failed',
