@@ -6,18 +6,11 @@ import { createRecordWriter } from './audit/record.ts'
 import type { LineWriter } from './audit/writer.ts'
 import { createBackendClient } from './backend/client.ts'
 import { prepareTimeouts } from './backend/timeouts.ts'
-import {
-  describeCatalogue,
-  describeModule,
-  findMethod,
-  MODULES,
-  modulesWithMethod,
-  nearMethods,
-  nearModules,
-} from './catalogue/index.ts'
+import { hint } from './catalogue/hint.ts'
+import { describeCatalogue, describeModule, findMethod, MODULES } from './catalogue/index.ts'
 import type { Config } from './config/index.ts'
 import { type Call, openCall, type Principal } from './core/call.ts'
-import { deny } from './core/denials.ts'
+import { type Denial, deny } from './core/denials.ts'
 import { type HttpAnswer, type HttpRequest, header } from './core/http.ts'
 import type { Json } from './core/json.ts'
 import type { ToolDefinition } from './core/tool.ts'
@@ -31,6 +24,7 @@ import { securityHeaders } from './http/security-headers.ts'
 import { decodeMcp } from './mcp/decode.ts'
 import { prepareEncoder, progressNotification } from './mcp/encode.ts'
 import type { SdkHandler } from './mcp/sdk.ts'
+import { stdioRequest } from './mcp/stdio-request.ts'
 import { preparePipeline, type Recorder, STAGES, type StageRow } from './pipeline.ts'
 import type { Log } from './telemetry/log.ts'
 import { createMetrics } from './telemetry/metrics.ts'
@@ -69,7 +63,7 @@ export interface App {
   /** One message of stdio; `onOpen` sees its call after it was decoded and before it runs. */
   message(
     body: Json | undefined,
-    fault: HttpAnswerFault | undefined,
+    fault: Denial | undefined,
     onOpen: (call: Call) => void,
   ): Promise<HttpAnswer>
   inFlight(): number
@@ -80,9 +74,6 @@ export interface App {
   /** Closes what is still open after that; how long it takes is up to others, so the caller sets its own limit. */
   close(): Promise<void>
 }
-
-/** A line of stdio that was no message. */
-export type HttpAnswerFault = ReturnType<typeof deny>
 
 export async function createApp(config: Config, ports: Ports, overrides: Overrides = {}): Promise<App> {
   const { log } = ports
@@ -323,62 +314,17 @@ export async function createApp(config: Config, ports: Ports, overrides: Overrid
 /** All headers of a request together, in bytes (docs of headers_too_large). */
 const MAX_HEADER = 16_384
 
-const LOOKUP: MethodLookup = {
-  modules: MODULES,
-  find: findMethod,
-  hint(module, method) {
-    if (!MODULES.includes(module)) {
-      return {
-        unknown: 'module',
-        text: `${near(nearModules(module))}The resource ductape://catalogue lists the modules.`,
-      }
-    }
-    const elsewhere = modulesWithMethod(method)
-    const other = elsewhere.length === 0 ? '' : `It is a method of ${elsewhere.join(', ')}. `
-    return {
-      unknown: 'method',
-      text: `${near(nearMethods(module, method))}${other}The resource ductape://catalogue/${module} lists its methods.`,
-    }
-  },
-}
-
-const near = (names: readonly string[]): string =>
-  names.length === 0 ? '' : `Near matches: ${names.join(', ')}. `
+const LOOKUP: MethodLookup = { modules: MODULES, find: findMethod, hint }
 
 /** A refusal by the SDK is recorded like one of ours. */
 function noteRefusal(call: Call, answer: HttpAnswer): HttpAnswer {
-  const failed =
-    answer.status >= 400 ||
-    (answer.body?.startsWith('{"jsonrpc"') === true && /"error":\{"code":/.test(answer.body.slice(0, 512)))
-  if (failed) call.denial = deny('mcp_refused')
+  if (answer.refused) call.denial = deny('mcp_refused')
   return answer
 }
 
 function faultPlace(error: unknown): string {
   const stack = error instanceof Error ? (error.stack ?? '') : ''
   return /\(?([^\s()/]+\.m?[jt]s:\d+:\d+)\)?/.exec(stack.slice(stack.indexOf('\n')))?.[1] ?? 'unknown'
-}
-
-/** The headers that the SDK expects of a 2026-07-28 message, from the message itself: stdio has none. */
-function stdioRequest(body: Json | undefined): HttpRequest {
-  const message = body as
-    | { method?: unknown; params?: { name?: unknown; uri?: unknown; _meta?: Record<string, unknown> } }
-    | undefined
-  const version = message?.params?._meta?.['io.modelcontextprotocol/protocolVersion']
-  const name = message?.params?.name ?? message?.params?.uri
-  const headers: Record<string, string> = {}
-  if (typeof version === 'string' && typeof message?.method === 'string') {
-    headers['mcp-protocol-version'] = version
-    headers['mcp-method'] = message.method
-    if (typeof name === 'string') headers['mcp-name'] = `=?base64?${Buffer.from(name).toString('base64')}?=`
-  }
-  return {
-    method: 'POST',
-    path: '/mcp',
-    headers,
-    raw: [],
-    read: async () => ({ ok: false, reason: 'incomplete' }),
-  }
 }
 
 function once<T>(make: () => Promise<T>): (() => Promise<T>) & { started(): boolean } {

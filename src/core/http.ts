@@ -21,6 +21,8 @@ export interface HttpAnswer {
   /** Names and values; the rim adds the security headers. */
   headers: Record<string, string>
   body: string | undefined
+  /** The answer is a refusal that was not made of a denial: the SDK's. */
+  refused?: true
 }
 
 /** One header as a string; undefined where it is absent. */

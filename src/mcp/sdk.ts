@@ -7,7 +7,7 @@ import {
   WebStandardStreamableHTTPServerTransport,
 } from '@modelcontextprotocol/server'
 import { type HttpAnswer, type HttpRequest, header } from '../core/http.ts'
-import type { Json, JsonObject } from '../core/json.ts'
+import { type Json, type JsonObject, parseLossless } from '../core/json.ts'
 import { shownName, visibleText } from '../core/text.ts'
 import type { ToolDeclaration } from '../core/tool.ts'
 import { VERSION_KEY } from './decode.ts'
@@ -167,7 +167,7 @@ async function toAnswer(response: Response): Promise<HttpAnswer> {
   if (type === undefined || text === '') return { status: response.status, headers: {}, body: undefined }
   if (!type.startsWith('application/json'))
     return { status: response.status, headers: { 'content-type': type }, body: text }
-  const message = JSON.parse(text) as { error?: { code: number; message: string; data?: unknown } }
+  const message = parseLossless(text) as { error?: { code: number; message: string; data?: unknown } }
   if (message.error === undefined) return { status: response.status, headers: {}, body: text }
   const { code, data } = message.error
   const notFound = code === -32602 && typeof data === 'object' && data !== null && 'uri' in data
@@ -176,7 +176,7 @@ async function toAnswer(response: Response): Promise<HttpAnswer> {
     message: notFound ? 'Resource not found.' : (SENTENCES[code] ?? 'The request was refused.'),
     ...(data !== undefined && { data: shownData(data) }),
   }
-  return { status: response.status, headers: {}, body: JSON.stringify(message) }
+  return { status: response.status, headers: {}, body: JSON.stringify(message), refused: true }
 }
 
 /** `data` of an SDK error with every string made safe to show. */
