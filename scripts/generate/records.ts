@@ -19,14 +19,12 @@ const text = (pattern: string, description: string): JsonObject => ({ type: 'str
 const count = (description: string): JsonObject => ({ type: 'integer', minimum: 0, description })
 
 const UUID = '[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}'
+const UUID_V7 = '[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}'
 const CODES = Object.keys(DENIALS)
 const STAGES = [...new Set(Object.values(DENIALS).map((row) => row.stage))]
 
 const header = (type: string): JsonObject => ({
-  callId: text(
-    `^${UUID.replace('-[0-9a-f]{4}-[0-9a-f]{4}-', '-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-')}$`,
-    'UUIDv7, the same in both records of a call',
-  ),
+  callId: text(`^${UUID_V7}$`, 'UUIDv7, the same in both records of a call'),
   instance: { type: 'string', description: 'Host or pod, and the id of this start of the process' },
   seq: count('Number of the record since the start of the process, without gaps'),
   time: text('^\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d\\.\\d{3}Z$', 'When the record was made, UTC'),

@@ -133,7 +133,7 @@ describe('ingress', () => {
     connection.end()
   })
 
-  test('the body of a refused head is thrown away, and the connection ends', async () => {
+  test('host_not_allowed: decided from the head; the body is thrown away and the connection ends', async () => {
     const connection = await open(service.url)
     connection.send(request('POST /mcp', ['Host: evil.example', 'Content-Length: 1000']))
     const answer = await connection.answer()

@@ -104,7 +104,7 @@ describe('declarations', () => {
     for (const phrase of [
       /Tool selection/,
       /run a live operation now/,
-      /explore data or mutate platform state/,
+      /explore data and mutate platform state/,
       /payload's shape before coding/,
       /copy-paste SDK code/,
       /scaffold integration boilerplate/,

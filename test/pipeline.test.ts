@@ -1,0 +1,218 @@
+// The runner and its table: stages in order, what ends a call, when the decision is recorded, and that a stage is one line.
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { type Call, openCall, type Verdict } from '../src/core/call.ts'
+import { deny } from '../src/core/denials.ts'
+import type { HttpRequest } from '../src/core/http.ts'
+import type { Json } from '../src/core/json.ts'
+import { type Parts, preparePipeline, STAGES, type StageRow } from '../src/pipeline.ts'
+import { startApp, type TestApp } from './lib/app.ts'
+import { EXECUTE, toolCall } from './lib/calls.ts'
+
+type Run = (call: Call) => Verdict | Promise<Verdict>
+
+const call = (): Call =>
+  openCall({
+    id: 'id',
+    startedAt: 0,
+    startedTick: 0,
+    channel: 'http',
+    peer: '127.0.0.1',
+    principal: { method: 'none', subject: 'local' },
+  })
+
+/** Runs a call through stages of these names; what happened, in order. */
+async function run(
+  behaviour: Partial<Record<string, Run>>,
+  decided: (call: Call) => Verdict | Promise<Verdict> = () => undefined,
+): Promise<{ events: string[]; call: Call }> {
+  const events: string[] = []
+  const stages: StageRow[] = STAGES.map(({ name, group }) => ({
+    name,
+    group,
+    prepare: () => (one) => {
+      events.push(name)
+      return behaviour[name]?.(one)
+    },
+  }))
+  const recorder = {
+    decided: (one: Call) => {
+      events.push('decided')
+      return decided(one)
+    },
+    fault: (_one: Call, error: unknown) => void events.push(`fault ${String(error)}`),
+  }
+  const one = call()
+  one.toolName = 'tool'
+  await preparePipeline({} as Parts, recorder, stages)(one)
+  return { events, call: one }
+}
+
+const ORDER = ['transport', 'protocol', 'resolve', 'validate', 'decided', 'backend', 'shape']
+
+describe('the table', () => {
+  test('names are unique, groups follow each other', () => {
+    const names = STAGES.map((row) => row.name)
+    assert.equal(new Set(names).size, names.length)
+    const groups = STAGES.map((row) => row.group)
+    const order = ['ingress', 'admission', 'execution', 'response']
+    assert.deepEqual(
+      groups,
+      [...groups].sort((a, b) => order.indexOf(a) - order.indexOf(b)),
+    )
+  })
+})
+
+describe('the runner', () => {
+  test('every stage in order; the decision before the first effect', async () => {
+    assert.deepEqual((await run({})).events, ORDER)
+  })
+
+  test('a stage may be asynchronous', async () => {
+    const { events } = await run({ validate: async () => undefined, backend: async () => undefined })
+    assert.deepEqual(events, ORDER)
+  })
+
+  for (const [i, name] of ORDER.entries()) {
+    if (name === 'decided') continue
+    for (const [how, behave] of [
+      ['at once', () => deny('tool_unknown')],
+      ['later', async () => deny('tool_unknown')],
+    ] as const) {
+      test(`a denial of ${name} ${how} ends the call there`, async () => {
+        const { events, call: one } = await run({ [name]: behave })
+        assert.deepEqual(events, ORDER.slice(0, i + 1))
+        assert.deepEqual(one.denial, { code: 'tool_unknown' })
+        assert.equal(one.stage, name)
+      })
+    }
+    for (const [how, behave] of [
+      [
+        'thrown',
+        () => {
+          throw new Error('inside')
+        },
+      ],
+      ['rejected', () => Promise.reject(new Error('inside'))],
+    ] as const) {
+      test(`a fault of ${name}, ${how}, is internal_error and leaves no result`, async () => {
+        const { events, call: one } = await run({
+          [name]: (current: Call) => {
+            current.result = { content: [], value: 1 }
+            return behave()
+          },
+        })
+        assert.deepEqual(events, [...ORDER.slice(0, i + 1), 'fault Error: inside'])
+        assert.deepEqual(one.denial, { code: 'internal_error' })
+        assert.equal(one.result, undefined)
+      })
+    }
+  }
+
+  test('a decision that cannot be recorded ends the call before its effect', async () => {
+    for (const decided of [() => deny('internal_error'), async () => deny('internal_error')]) {
+      const { events, call: one } = await run({}, decided)
+      assert.deepEqual(events, ORDER.slice(0, 5))
+      assert.deepEqual(one.denial, { code: 'internal_error' })
+    }
+  })
+
+  test('what names no tool stops after protocol, undenied: it is for the router', async () => {
+    const { events, call: one } = await run({
+      protocol: (current) => {
+        current.toolName = ''
+        return undefined
+      },
+    })
+    assert.deepEqual(events, ['transport', 'protocol'])
+    assert.equal(one.denial, undefined)
+  })
+})
+
+describe('a stage more', () => {
+  test('is one line of the table, and what it refuses is answered and recorded like any refusal', async () => {
+    const guard: StageRow = {
+      name: 'credentials',
+      group: 'admission',
+      prepare: () => (one) => (one.module === 'product' ? deny('argument_invalid', 'is guarded') : undefined),
+    }
+    const at = STAGES.findIndex((row) => row.group === 'execution')
+    const service = await startApp({ stages: STAGES.toSpliced(at, 0, guard) })
+    try {
+      const response = await fetch(service.mcp, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: toolCall('ductape_execute', EXECUTE),
+      })
+      assert.match(await response.text(), /\[argument_invalid\] The argument is guarded\./)
+      assert.equal(service.emulator?.stats.requests.execute, 0)
+      assert.deepEqual(
+        service.records().map((record) => record.decision?.code),
+        ['argument_invalid'],
+      )
+    } finally {
+      await service.close()
+    }
+  })
+})
+
+describe('without a port', () => {
+  const head = {
+    host: '127.0.0.1',
+    'content-type': 'application/json',
+    accept: 'application/json, text/event-stream',
+  }
+  const plain = (method: string, path: string, body: string | undefined, headers = {}): HttpRequest => {
+    const all: Record<string, string> = { ...head, ...headers }
+    return {
+      method,
+      path,
+      headers: all,
+      raw: Object.entries(all).flat(),
+      read: async () => ({ ok: true, body: Buffer.from(body ?? '') }),
+    }
+  }
+  const requests: [method: string, path: string, body?: string, headers?: Record<string, string>][] = [
+    ['POST', '/mcp', toolCall('ductape_execute', EXECUTE)],
+    ['POST', '/mcp', toolCall('ductape_execute', {})],
+    ['POST', '/mcp', toolCall('nope', {})],
+    ['POST', '/mcp', '{"jsonrpc":"2.0","id":1,"method":"tools/list"}'],
+    ['POST', '/mcp', '{"jsonrpc":"2.0","method":"notifications/initialized"}'],
+    ['POST', '/mcp', '{"jsonrpc":"2.0","id":1,"method":"nope"}'],
+    ['POST', '/mcp', '['],
+    ['POST', '/mcp', '{}', { origin: 'https://evil.example' }],
+    ['GET', '/mcp'],
+    ['GET', '/v1/tools'],
+    ['GET', '/openapi.json'],
+    ['GET', '/nothing'],
+    ['POST', '/v1/tools/ductape_execute', JSON.stringify(EXECUTE)],
+    ['POST', '/v1/tools/nope', '{}'],
+  ]
+
+  test('the same stages give the same answers', async () => {
+    const service: TestApp = await startApp()
+    // What differs from call to call.
+    const steady = (text: string): Json =>
+      JSON.parse(
+        text === '' ? 'null' : text.replaceAll(/018f0000-0000-7000-8000-[0-9a-f]{12}/g, 'id'),
+      ) as Json
+    try {
+      for (const [method, path, body, headers] of requests) {
+        const direct = await service.app.handle(plain(method, path, body, headers), '127.0.0.1')
+        const response = await fetch(`${service.url}${path}`, {
+          method,
+          headers: { ...head, ...headers },
+          ...(body !== undefined && { body }),
+        })
+        const what = `${method} ${path} ${body ?? ''}`
+        assert.equal(direct.status, response.status, what)
+        assert.deepEqual(steady(direct.body ?? ''), steady(await response.text()), what)
+        for (const [name, value] of Object.entries(direct.headers))
+          assert.equal(response.headers.get(name), value, `${what}: ${name}`)
+      }
+      while (service.app.inFlight() > 0) await new Promise((resolve) => setImmediate(resolve))
+    } finally {
+      await service.close()
+    }
+  })
+})
