@@ -42,7 +42,7 @@ export function createRecordWriter(writer: LineWriter, options: RecordOptions): 
           : `"allowed":false,"code":"${denial.code}","stage":"${denialRow(denial).stage}"`
       writer.write(
         `{"callId":"${call.id}","decision":{${decision}},"instance":${instance},${stamp('decision')},"what":{${what(call)}},` +
-          `"who":{"method":"${principal.method}","peer":${JSON.stringify(call.peer)},"subject":${JSON.stringify(principal.subject)}}}`,
+          `"who":{${who(principal.method, call.peer, principal.subject, undefined)}}}`,
       )
     },
     outcome(call, answer) {
@@ -73,18 +73,46 @@ const number = (name: string, value: number | undefined): string =>
 function what(call: Call): string {
   const id = shownRpcId(call.message?.id)
   return (
-    word('effect', call.effect) +
-    word('mcpMethod', shownMethod(call)) +
-    word('method', call.method) +
-    word('module', call.module) +
-    word('requestId', call.requestId) +
+    operation(call.effect, shownMethod(call), call.method, call.module) +
+    `"requestId":"${call.requestId}",` +
     word('revision', call.message?.revision) +
     (id === undefined ? '' : `"rpcId":${JSON.stringify(id)},`) +
-    word('surface', call.surface) +
-    word('tool', call.tool?.declaration.name) +
-    word('traceId', traceIdOf(call)) +
-    `"transport":"${call.channel}"`
+    way(call.surface, call.tool?.declaration.name, traceIdOf(call), call.channel)
   )
+}
+
+// Most calls are like the one before, so these parts of a line are kept as one piece of text.
+const operation = keepLast(
+  (effect, mcpMethod, method, module) =>
+    word('effect', effect) + word('mcpMethod', mcpMethod) + word('method', method) + word('module', module),
+)
+
+const way = keepLast(
+  (surface, tool, traceId, channel) =>
+    `${word('surface', surface)}${word('tool', tool)}${word('traceId', traceId)}"transport":"${channel}"`,
+)
+
+const who = keepLast(
+  (method, peer, subject) =>
+    `"method":"${method}","peer":${JSON.stringify(peer)},"subject":${JSON.stringify(subject)}`,
+)
+
+type Part = string | undefined
+
+/** Remembers the last arguments and what they gave. */
+function keepLast(make: (a: Part, b: Part, c: Part, d: Part) => string): typeof make {
+  let [lastA, lastB, lastC, lastD]: Part[] = []
+  let text = make(lastA, lastB, lastC, lastD)
+  return (a, b, c, d) => {
+    if (a !== lastA || b !== lastB || c !== lastC || d !== lastD) {
+      text = make(a, b, c, d)
+      lastA = a
+      lastB = b
+      lastC = c
+      lastD = d
+    }
+    return text
+  }
 }
 
 /** Many records share a millisecond; its text is made once. */

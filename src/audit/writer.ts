@@ -17,17 +17,26 @@ export interface WriterOptions {
   onLoss?: (reason: 'full' | 'failed') => void
 }
 
-/** Largest single write; a longer queue is written in turns, so that memory for joining stays bounded. */
-const MAX_WRITE = 1 << 20
+/** Bytes of one write; lines are put into a chunk as they come, so that nothing is joined or copied later. */
+const CHUNK = 256 * 1024
 
 /** How long lines are gathered before a write, in milliseconds: one system call then serves many calls. */
 const GATHER = 20
 
 type Put = (chunk: Buffer, done: (error: Error | null) => void) => void
 
+interface Chunk {
+  bytes: Buffer
+  used: number
+  lines: number
+}
+
 export function createLineWriter(descriptor: number, options: WriterOptions): LineWriter {
   const put = openSink(descriptor)
-  let waiting: string[] = []
+  const full: Chunk[] = []
+  let current = newChunk(CHUNK)
+  /** An emptied chunk that is kept for the next turn. */
+  let spare: Chunk | undefined
   let pendingBytes = 0
   let written = 0
   let lost = 0
@@ -42,60 +51,66 @@ export function createLineWriter(descriptor: number, options: WriterOptions): Li
     losing = true
   }
 
-  /** The lines of the next write: all that wait, or as many as fit. */
-  const take = (): string[] => {
-    let bytes = 0
-    let count = 0
-    for (const line of waiting) {
-      bytes += line.length
-      if (count > 0 && bytes > MAX_WRITE) break
-      count++
-    }
-    const lines = count === waiting.length ? waiting : waiting.slice(0, count)
-    waiting = count === waiting.length ? [] : waiting.slice(count)
-    return lines
+  const seal = (): void => {
+    if (current.lines === 0) return
+    full.push(current)
+    current = spare ?? newChunk(CHUNK)
+    spare = undefined
   }
 
   const next = (): void => {
     clearTimeout(timer)
     timer = undefined
     if (busy) return
-    if (waiting.length === 0) {
+    if (full.length === 0) seal()
+    const chunk = full.shift()
+    if (chunk === undefined) {
       const done = flushed
       flushed = []
       for (const resolve of done) resolve()
       return
     }
-    const lines = take()
-    const text = lines.join('')
     busy = true
-    put(Buffer.from(text), (error) => {
+    put(chunk.bytes.subarray(0, chunk.used), (error) => {
       busy = false
-      pendingBytes -= text.length
+      pendingBytes -= chunk.used
       if (error === null) {
-        written += lines.length
+        written += chunk.lines
         losing = false
-      } else lose(lines.length, 'failed')
-      if (flushed.length > 0) next()
-      else if (waiting.length > 0) timer ??= setTimeout(next, GATHER)
+      } else lose(chunk.lines, 'failed')
+      chunk.used = 0
+      chunk.lines = 0
+      if (chunk.bytes.length === CHUNK) spare = chunk
+      if (flushed.length > 0 || full.length > 0) next()
+      else if (current.lines > 0) timer ??= setTimeout(next, GATHER)
     })
+  }
+
+  /** The chunk that the line fits into, whatever its characters are. */
+  const room = (line: string): Chunk => {
+    const most = line.length * 3 + 1
+    if (current.used + most > current.bytes.length) seal()
+    if (most > current.bytes.length) current = newChunk(most)
+    return current
   }
 
   return {
     write(line) {
-      // Lines are ASCII but for operator's own text, so a UTF-16 unit counts as a byte.
-      const bytes = line.length + 1
-      if (pendingBytes + bytes > options.maxQueue) {
+      if (pendingBytes + line.length + 1 > options.maxQueue) {
         lose(1, 'full')
         return false
       }
-      pendingBytes += bytes
-      waiting.push(`${line}\n`)
+      const chunk = room(line)
+      const start = chunk.used
+      chunk.used += chunk.bytes.write(line, start)
+      chunk.bytes[chunk.used++] = 0x0a
+      chunk.lines++
+      pendingBytes += chunk.used - start
       if (!busy && timer === undefined) timer = setTimeout(next, GATHER)
       return true
     },
     flush() {
-      if (!busy && waiting.length === 0) return Promise.resolve()
+      if (!busy && pendingBytes === 0) return Promise.resolve()
       return new Promise((resolve) => {
         flushed.push(resolve)
         next()
@@ -104,6 +119,8 @@ export function createLineWriter(descriptor: number, options: WriterOptions): Li
     stats: () => ({ written, lost, pendingBytes }),
   }
 }
+
+const newChunk = (size: number): Chunk => ({ bytes: Buffer.allocUnsafeSlow(size), used: 0, lines: 0 })
 
 // A pipe or socket is driven by the event loop: a thread blocked in write(2) on a stalled reader could not be ended (process.stdout has the same trouble).
 // A file is written by the thread pool.

@@ -46,6 +46,7 @@ export function readPlainEnvelope(source: Buffer): PlainEnvelope | undefined {
   ascii = true
   written = 0
   dirty = 0
+  reserve()
   try {
     return readEnvelope()
   } catch (error) {
@@ -155,29 +156,39 @@ function writeValue(): void {
   else give()
 }
 
-/** Makes room for `bytes` more; twice as much at a time. */
-function reserve(bytes: number): void {
-  if (written + bytes <= scratch.length) return
-  const larger = Buffer.alloc(Math.max(scratch.length * 2, written + bytes))
+/**
+ * Makes room for a line break and for whatever the rest of the body can become: outside of line breaks no byte of the body becomes more than two.
+ * So only line breaks have to ask.
+ */
+function reserve(): void {
+  const needed = written + 2 * (depth + 1) + 2 * (body.length - at) + 8
+  if (needed <= scratch.length) return
+  const larger = Buffer.alloc(Math.max(scratch.length * 2, needed))
   scratch.copy(larger, 0, 0, written)
+  scratch.fill(0, 0, Math.max(dirty, written))
   scratch = larger
 }
 
+// Local variables: in this loop, the cursor variables of the module would be read and stored once a byte.
 function writeString(): void {
-  const start = at++
-  let byte = body[at] as number
+  const from = body
+  const to = scratch
+  let i = at + 1
+  let w = written
+  to[w++] = BACKSLASH
+  to[w++] = QUOTE
+  let byte = from[i] as number
   while (byte !== QUOTE) {
     // The end of the body is undefined, which is not above a space either.
     if (!(byte >= 0x20) || byte === BACKSLASH) give()
     if (byte >= 0x80) ascii = false
-    byte = body[++at] as number
+    to[w++] = byte
+    byte = from[++i] as number
   }
-  reserve(at - start + 3)
-  scratch[written++] = BACKSLASH
-  for (let i = start; i < at; i++) scratch[written++] = body[i] as number
-  scratch[written++] = BACKSLASH
-  scratch[written++] = QUOTE
-  at++
+  to[w++] = BACKSLASH
+  to[w++] = QUOTE
+  written = w
+  at = i + 1
 }
 
 const TRUE = Buffer.from('true')
@@ -185,7 +196,6 @@ const FALSE = Buffer.from('false')
 const NULL = Buffer.from('null')
 
 function writeWord(word: Buffer): void {
-  reserve(word.length)
   for (const byte of word) {
     if (body[at++] !== byte) give()
     scratch[written++] = byte
@@ -214,20 +224,21 @@ function writeNumber(): void {
     if (body[at] === 0x2b || body[at] === 0x2d) at++
     skipDigits()
   }
-  reserve(at - start)
   for (let i = start; i < at; i++) scratch[written++] = body[i] as number
 }
 
 function writeLineBreak(): void {
-  reserve(2 + 2 * MAX_DEPTH)
-  scratch[written++] = BACKSLASH
-  scratch[written++] = LETTER_N
-  for (let i = 0; i < depth * 2; i++) scratch[written++] = 0x20
+  reserve()
+  const to = scratch
+  let w = written
+  to[w++] = BACKSLASH
+  to[w++] = LETTER_N
+  for (let i = depth * 2; i > 0; i--) to[w++] = 0x20
+  written = w
 }
 
 function writeContainer(open: number, close: number): void {
   at++
-  reserve(4)
   scratch[written++] = open
   if (body[at] === close) {
     at++
@@ -242,7 +253,6 @@ function writeContainer(open: number, close: number): void {
     const byte = body[at++]
     if (byte === close) break
     if (byte !== COMMA) give()
-    reserve(1)
     scratch[written++] = COMMA
   }
   depth--
@@ -254,7 +264,6 @@ function writeMemberName(): void {
   if (body[at] !== QUOTE) give()
   writeString()
   expect(COLON)
-  reserve(2)
   scratch[written++] = COLON
   scratch[written++] = 0x20
 }

@@ -166,16 +166,27 @@ function leave<T>(container: T): T {
   return container
 }
 
+// Local variables in the loops over characters: the module's own would be read and stored once a character.
 function readString(): string {
-  const start = ++at
+  const source = text
+  const start = at + 1
+  let i = start
   for (;;) {
-    const c = text.charCodeAt(at)
-    if (c === 0x22) return text.slice(start, at++)
-    if (c === 0x5c) return readEscaped(start)
+    const c = source.charCodeAt(i)
+    if (c === 0x22) {
+      at = i + 1
+      return source.slice(start, i)
+    }
+    if (c === 0x5c) {
+      at = i
+      return readEscaped(start)
+    }
     // NaN (the end of the text) fails this comparison too.
-    if (!(c >= 0x20))
-      fail(at >= text.length ? 'a string is not closed' : 'a control character stands inside a string')
-    at++
+    if (!(c >= 0x20)) {
+      at = i
+      fail(i >= source.length ? 'a string is not closed' : 'a control character stands inside a string')
+    }
+    i++
   }
 }
 
