@@ -28,8 +28,10 @@ export const backendSection = z.strictObject({
     .prefault({})
     .describe('Other times for single methods, over the built-in ones for slow methods'),
   connections: count({ min: 1, max: 4096 })
-    .prefault(64)
-    .describe('Open connections to the backend at one time'),
+    .prefault(256)
+    .describe(
+      'Open connections to the backend at one time; calls beyond wait for a free one, so keep it above the calls in flight',
+    ),
   maxAnswer: size({ min: '1KiB', max: '100MiB' })
     .prefault('10MiB')
     .describe('Largest answer read from the backend; a larger one is cut off and becomes an error'),

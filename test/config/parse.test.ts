@@ -190,7 +190,7 @@ describe('good config files', () => {
         keyPlacement: 'header',
         timeout: 30_000,
         methodTimeouts: {},
-        connections: 64,
+        connections: 256,
         maxAnswer: 10_485_760,
       },
       outbound: {},
