@@ -21,18 +21,28 @@ export interface ServeOptions {
   /** Members of the configuration besides the listeners, as JSON (which is YAML). */
   config?: Record<string, unknown>
   env?: Record<string, string>
+  /** Further arguments of `serve`. */
+  args?: readonly string[]
+  /** The folder that it runs in; one of its own by default. */
+  cwd?: string
   /** Where the records go; a pipe that this process reads by default. */
   stdout?: number
 }
 
 /** Starts the service and waits until it listens; rejects with what it said where it ends first. */
-export async function serve({ config = {}, env = {}, stdout }: ServeOptions): Promise<Served> {
+export async function serve({
+  config = {},
+  env = {},
+  args = [],
+  cwd,
+  stdout,
+}: ServeOptions): Promise<Served> {
   const directory = mkdtempSync(join(tmpdir(), 'ductape-mcp-serve-'))
   const file = join(directory, 'config.yaml')
   writeFileSync(file, JSON.stringify({ listen: '127.0.0.1:0', ops: '127.0.0.1:0', ...config }))
   const stdio: StdioOptions = ['ignore', stdout ?? 'pipe', 'pipe']
-  const child = spawn(process.execPath, [join(ROOT, 'src/main.ts'), 'serve', '--config', file], {
-    cwd: directory,
+  const child = spawn(process.execPath, [join(ROOT, 'src/main.ts'), 'serve', '--config', file, ...args], {
+    cwd: cwd ?? directory,
     env: { ...env },
     stdio,
   })
