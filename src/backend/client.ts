@@ -1,4 +1,5 @@
 // Asks the Ductape backend: one POST to one of two paths of one origin, a deadline, a cap on the answer, no redirects (ductape-backend.md 3, 5).
+import type { IncomingHttpHeaders } from 'node:http'
 import type { Dispatcher } from 'undici'
 import { type Denial, deny } from '../core/denials.ts'
 import type { BackendRequest } from '../core/tool.ts'
@@ -35,7 +36,6 @@ export interface BackendOptions {
 }
 
 export function createBackendClient(dispatcher: Dispatcher, options: BackendOptions): BackendClient {
-  const tooLarge = `${options.maxAnswer} bytes`
   // undici writes a flat list as it stands, so the parts that never change are made once.
   const fixed = [
     'content-type',
@@ -57,33 +57,7 @@ export function createBackendClient(dispatcher: Dispatcher, options: BackendOpti
   }
 
   const ask = (request: BackendRequest, context: AskContext): Asked => {
-    const { promise, resolve } = Promise.withResolvers<BackendAnswer | Denial>()
-    let controller: Dispatcher.DispatchController | undefined
-    let settled = false
-    let status = 0
-    let retryAfter: string | undefined
-    let bytes = 0
-    const chunks: Buffer[] = []
-
-    const settle = (outcome: BackendAnswer | Denial): void => {
-      if (settled) return
-      settled = true
-      clearTimeout(deadline)
-      resolve(outcome)
-    }
-    const giveUp = (denial: Denial): void => {
-      settle(denial)
-      controller?.abort(new Error(denial.code))
-    }
-    // Before the request is on a socket nothing was sent, whatever the reason for stopping.
-    const deadline = setTimeout(() => {
-      giveUp(
-        controller === undefined
-          ? deny('backend_unreachable')
-          : deny('backend_timeout', `${request.timeout / 1000} s`),
-      )
-    }, request.timeout)
-
+    const exchange = new Exchange(request, options.maxAnswer)
     dispatcher.dispatch(
       {
         origin: options.origin,
@@ -92,40 +66,89 @@ export function createBackendClient(dispatcher: Dispatcher, options: BackendOpti
         headers: headersOf(request, context),
         body: request.body,
       },
-      {
-        onRequestStart(started) {
-          controller = started
-          if (settled) started.abort(new Error('given up before it was sent'))
-        },
-        onResponseStart(_controller, code, headers) {
-          status = code
-          const after = headers['retry-after']
-          retryAfter = Array.isArray(after) ? after[0] : after
-        },
-        onResponseData(_controller, chunk) {
-          bytes += chunk.length
-          if (bytes > options.maxAnswer) giveUp(deny('backend_too_large', tooLarge))
-          else chunks.push(chunk)
-        },
-        onResponseEnd() {
-          settle({
-            status,
-            body: chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, bytes),
-            retryAfter,
-          })
-        },
-        onResponseError() {
-          settle(deny(controller === undefined ? 'backend_unreachable' : 'backend_interrupted'))
-        },
-      },
+      exchange,
     )
-    return {
-      outcome: promise,
-      abandon: () => {
-        if (controller === undefined || request.abandonable) giveUp(deny('cancelled'))
-      },
-    }
+    return exchange
   }
 
   return { ask, close: () => dispatcher.destroy() }
+}
+
+/**
+ * One POST under way, as undici's handler of it. A class, because its methods are then shared: closures for each call would be a dozen
+ * allocations on the hottest path.
+ */
+class Exchange implements Asked, Dispatcher.DispatchHandler {
+  readonly outcome: Promise<BackendAnswer | Denial>
+  private readonly request: BackendRequest
+  private readonly maxAnswer: number
+  private resolve: (outcome: BackendAnswer | Denial) => void = () => undefined
+  private readonly deadline: NodeJS.Timeout
+  private controller: Dispatcher.DispatchController | undefined
+  private settled = false
+  private status = 0
+  private retryAfter: string | undefined
+  private bytes = 0
+  private readonly chunks: Buffer[] = []
+
+  constructor(request: BackendRequest, maxAnswer: number) {
+    this.request = request
+    this.maxAnswer = maxAnswer
+    this.outcome = new Promise((resolve) => {
+      this.resolve = resolve
+    })
+    this.deadline = setTimeout(Exchange.expire, request.timeout, this)
+  }
+
+  private static expire(exchange: Exchange): void {
+    const { controller, request } = exchange
+    // Before the request is on a socket nothing was sent, whatever the reason for stopping.
+    const sent = controller !== undefined
+    exchange.giveUp(
+      sent ? deny('backend_timeout', `${request.timeout / 1000} s`) : deny('backend_unreachable'),
+    )
+  }
+
+  private settle(outcome: BackendAnswer | Denial): void {
+    if (this.settled) return
+    this.settled = true
+    clearTimeout(this.deadline)
+    this.resolve(outcome)
+  }
+
+  private giveUp(denial: Denial): void {
+    this.settle(denial)
+    this.controller?.abort(new Error(denial.code))
+  }
+
+  abandon(): void {
+    if (this.controller === undefined || this.request.abandonable) this.giveUp(deny('cancelled'))
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.controller = controller
+    if (this.settled) controller.abort(new Error('given up before it was sent'))
+  }
+
+  onResponseStart(_: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {
+    this.status = status
+    const after = headers['retry-after']
+    this.retryAfter = Array.isArray(after) ? after[0] : after
+  }
+
+  onResponseData(_: Dispatcher.DispatchController, chunk: Buffer): void {
+    this.bytes += chunk.length
+    if (this.bytes > this.maxAnswer) this.giveUp(deny('backend_too_large', `${this.maxAnswer} bytes`))
+    else this.chunks.push(chunk)
+  }
+
+  onResponseEnd(): void {
+    const { status, chunks, bytes, retryAfter } = this
+    const body = chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, bytes)
+    this.settle({ status, body, retryAfter })
+  }
+
+  onResponseError(): void {
+    this.settle(deny(this.controller === undefined ? 'backend_unreachable' : 'backend_interrupted'))
+  }
 }

@@ -12,9 +12,9 @@ export function prepareBackend(client: BackendClient): Stage {
     if (call.gone && cancellable) return deny('cancelled')
     call.progress?.(call, 1, 2, 'Forwarded to the Ductape backend')
     const asked = client.ask(prepared.request(), call)
-    if (cancellable) call.onGone = asked.abandon
+    if (cancellable) call.underWay = asked
     const outcome = await asked.outcome
-    call.onGone = undefined
+    call.underWay = undefined
     if (isDenial(outcome)) return outcome
     call.backendStatus = outcome.status
     call.reply = outcome

@@ -184,7 +184,7 @@ export function createSession({ app, output, log, maxLine }: SessionParts): Sess
       entry.cancelled = true
       if (entry.call === undefined) continue
       entry.call.gone = true
-      entry.call.onGone?.()
+      entry.call.underWay?.abandon()
     }
   }
 

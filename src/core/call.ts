@@ -84,7 +84,8 @@ export interface Call {
   denial: Denial | undefined
   /** Set when the caller has gone away. */
   gone: boolean
-  onGone: (() => void) | undefined
+  /** What can be given up when the caller goes away. */
+  underWay: { abandon(): void } | undefined
   progress: ProgressSink | undefined
   /** What the rim keeps with the call; nobody else looks at it. */
   rim: unknown
@@ -136,7 +137,7 @@ export function openCall(origin: CallOrigin): Call {
     stage: 'transport',
     denial: undefined,
     gone: false,
-    onGone: undefined,
+    underWay: undefined,
     progress: undefined,
     rim: undefined,
   }

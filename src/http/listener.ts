@@ -86,7 +86,7 @@ export function createListener(parts: ListenerParts, options: ListenerOptions): 
     if (held === undefined) return
     if (!this.writableFinished) {
       held.call.gone = true
-      held.call.onGone?.()
+      held.call.underWay?.abandon()
     }
     if (held.served) parts.written()
   }

@@ -203,7 +203,7 @@ test('a cancelled request is given up and gets no answer, whatever comes of it',
     yield Buffer.from(input.join(''))
     await settled()
     const call = taken[0]?.call as Call
-    call.onGone = () => abandoned++
+    call.underWay = { abandon: () => void abandoned++ }
     call.progress?.(call, 1, 2, 'on the way')
     yield Buffer.from(cancel)
     yield Buffer.from(cancel)
