@@ -12,8 +12,11 @@ export interface PlainEnvelope {
 /** Deeper answers are parsed. */
 const MAX_DEPTH = 64
 
-/** A longer answer is parsed: the scratch memory stays small. */
-const MAX_BYTES = 256 * 1024
+/** A longer answer is parsed. */
+const MAX_BYTES = 4 * 1024 * 1024
+
+/** Scratch memory that is kept between answers; what a large one needed more is given back. */
+const KEPT_BYTES = 256 * 1024
 
 const QUOTE = 0x22
 const BACKSLASH = 0x5c
@@ -54,7 +57,8 @@ export function readPlainEnvelope(source: Buffer): PlainEnvelope | undefined {
     throw error
   } finally {
     // Nothing of an answer outlives its call.
-    scratch.fill(0, 0, Math.max(dirty, written))
+    if (scratch.length > KEPT_BYTES) scratch = Buffer.alloc(16 * 1024)
+    else scratch.fill(0, 0, Math.max(dirty, written))
     body = scratch
   }
 }

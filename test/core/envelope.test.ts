@@ -128,3 +128,16 @@ test('every prefix and every single cut of a plain answer is left to the parser 
     }
   }
 })
+
+test('reads a large answer, and the next small one is not disturbed by it', () => {
+  const rows = JSON.stringify(Array.from({ length: 20_000 }, (_, id) => ({ id, name: `name ${id}` })))
+  const source = envelope(rows)
+  assert.ok(source.length > 512 * 1024)
+  assert.equal(readPlainEnvelope(source)?.escapedText, slow(source))
+  assert.equal(readPlainEnvelope(envelope('[1]'))?.escapedText, '[\\n  1\\n]')
+})
+
+test('reads text beyond ASCII as it is', () => {
+  const source = envelope('{"ключ":"größe ☃ 𝄞"}')
+  assert.equal(readPlainEnvelope(source)?.escapedText, slow(source))
+})
