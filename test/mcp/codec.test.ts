@@ -1,7 +1,6 @@
 // The wire rules of tools/call, one row each: headers, envelope, versions, ids, methods, hints and refusals (mcp.md 1.1).
 import assert from 'node:assert/strict'
-import { after, before, describe, test } from 'node:test'
-import { startApp, type TestApp } from '../lib/app.ts'
+import { describe, test } from 'node:test'
 import {
   CAPABILITIES,
   CLIENT_INFO,
@@ -16,32 +15,10 @@ import {
   VERSION,
   without,
 } from './lib/messages.ts'
-import { createWire, messagesOf, type Received, type Wire } from './lib/wire.ts'
+import { only, useService } from './lib/session.ts'
 
-interface Answer {
-  result?: Message & { content?: { text: string }[]; isError?: boolean; _meta?: Message }
-  error?: { code: number; message: string; data?: Message }
-  id?: unknown
-}
-
-let service: TestApp
-let wire: Wire
-before(async () => {
-  service = await startApp()
-  wire = createWire(service.url)
-})
-after(async () => {
-  wire?.close()
-  await service?.close()
-})
-
-const post = (body: unknown, headers: Record<string, string | null> = {}): Promise<Received> =>
-  wire.send({ body: typeof body === 'string' ? body : JSON.stringify(body), headers })
-const only = (received: Received): Answer => {
-  const [message, ...rest] = messagesOf(received)
-  assert.equal(rest.length, 0)
-  return message as Answer
-}
+const session = useService()
+const { post } = session
 
 const CALL_HEADERS = modernHeaders('tools/call', EXECUTE.name)
 const base64 = (text: string): string => `=?base64?${Buffer.from(text).toString('base64')}?=`
@@ -162,10 +139,10 @@ describe('2026-07-28: headers', () => {
         ['accept', 'application/json'],
         ['authorization', 'Bearer x'],
         ...Object.entries(CALL_HEADERS),
-        ['host', new URL(service.url).host],
+        ['host', new URL(session.service().url).host],
       ]
       const twice = single.filter(([header]) => header === name)
-      const received = await wire.send({
+      const received = await session.wire().send({
         body: JSON.stringify(request('tools/call', modern(EXECUTE))),
         headers: [...single, ...twice],
       })
@@ -323,7 +300,10 @@ describe('the initialize era', () => {
   test('a call without a version header is one of 2025-03-26', async () => {
     await post(request('tools/call', EXECUTE))
     assert.equal(
-      service.records().findLast((line) => line.type === 'decision')?.what?.['revision'],
+      session
+        .service()
+        .records()
+        .findLast((line) => line.type === 'decision')?.what?.['revision'],
       '2025-03-26',
     )
   })
@@ -349,7 +329,7 @@ test('a refused result carries code and retryable in _meta, in both eras', async
 })
 
 test('a busy backend is retryable, with the time it named', async () => {
-  service.emulator?.faults.next({ kind: 'status', status: 429, headers: { 'retry-after': '3' } })
+  session.service().emulator?.faults.next({ kind: 'status', status: 429, headers: { 'retry-after': '3' } })
   const { result } = only(await post(request('tools/call', EXECUTE)))
   assert.deepEqual(result?._meta?.['app.ductape/refusal'], {
     code: 'backend_busy',

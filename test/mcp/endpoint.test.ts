@@ -1,34 +1,13 @@
 // POST /mcp around the calls: batches, other methods, notifications, session ids, cache hints, CORS (mcp.md 1.1).
 import assert from 'node:assert/strict'
-import { after, before, describe, test } from 'node:test'
-import { startApp, type TestApp } from '../lib/app.ts'
+import { describe, test } from 'node:test'
+import { startApp } from '../lib/app.ts'
 import { EXECUTE, type Message, modern, modernHeaders, request } from './lib/messages.ts'
-import { createWire, messagesOf, type Received, type Wire } from './lib/wire.ts'
+import { only, useService } from './lib/session.ts'
+import { createWire, type Received } from './lib/wire.ts'
 
-interface Answer {
-  result?: Message & { content?: { text: string }[]; isError?: boolean; _meta?: Message }
-  error?: { code: number; message: string; data?: Message }
-  id?: unknown
-}
-
-let service: TestApp
-let wire: Wire
-before(async () => {
-  service = await startApp()
-  wire = createWire(service.url)
-})
-after(async () => {
-  wire?.close()
-  await service?.close()
-})
-
-const post = (body: unknown, headers: Record<string, string | null> = {}): Promise<Received> =>
-  wire.send({ body: typeof body === 'string' ? body : JSON.stringify(body), headers })
-const only = (received: Received): Answer => {
-  const [message, ...rest] = messagesOf(received)
-  assert.equal(rest.length, 0)
-  return message as Answer
-}
+const session = useService()
+const { post } = session
 
 const CALL_HEADERS = modernHeaders('tools/call', EXECUTE.name)
 
@@ -50,7 +29,7 @@ describe('what is no call', () => {
 
   for (const method of ['GET', 'DELETE', 'PUT', 'PATCH', 'HEAD', 'OPTIONS']) {
     test(`${method} is 405 and names POST`, async () => {
-      const received = await wire.send({ method, headers: { accept: 'text/event-stream' } })
+      const received = await session.wire().send({ method, headers: { accept: 'text/event-stream' } })
       assert.equal(received.status, 405)
       assert.equal(received.headers['allow'], 'POST')
       if (method === 'HEAD') assert.equal(received.text, '')
@@ -120,11 +99,11 @@ describe('browsers', () => {
 
   test('without configured origins there is no CORS', async () => {
     for (const sent of [preflight, call(ORIGIN)]) {
-      const received = await wire.send(sent)
+      const received = await session.wire().send(sent)
       assert.equal(received.status, 403)
       assert.deepEqual(corsOf(received), [])
     }
-    const local = await wire.send(call('http://localhost:5173'))
+    const local = await session.wire().send(call('http://localhost:5173'))
     assert.equal(local.status, 200)
     assert.deepEqual(corsOf(local), [])
   })
