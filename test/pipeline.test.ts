@@ -132,7 +132,7 @@ describe('the runner', () => {
 describe('a stage more', () => {
   test('is one line of the table, and what it refuses is answered and recorded like any refusal', async () => {
     const guard: StageRow = {
-      name: 'credentials',
+      name: 'validate',
       group: 'admission',
       prepare: () => (one) => (one.module === 'product' ? deny('argument_invalid', 'is guarded') : undefined),
     }

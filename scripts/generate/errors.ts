@@ -25,7 +25,6 @@ const HEADS: Readonly<Record<StageName, string>> = {
   protocol: 'the body is not a message that this service understands',
   resolve: 'there is no such tool',
   validate: 'the arguments are not those of the tool; nothing was sent to the backend',
-  credentials: 'there is no key to send',
   backend: 'the backend was asked, or could not be',
   shape: 'the answer of the backend could not be passed on',
 }

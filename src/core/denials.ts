@@ -1,14 +1,7 @@
 // The closed table of everything that ends a call early: code, stage, forms, sentence and what the reader should do (design.md 5, "Refusals").
 
 /** Names of the stages, the same string in spans, metrics, records and documents. */
-export type StageName =
-  | 'transport'
-  | 'protocol'
-  | 'resolve'
-  | 'validate'
-  | 'credentials'
-  | 'backend'
-  | 'shape'
+export type StageName = 'transport' | 'protocol' | 'resolve' | 'validate' | 'backend' | 'shape'
 
 /**
  * How a refusal looks over MCP: `http` = an HTTP status with a JSON-RPC error, `error` = a JSON-RPC error under HTTP 200,

@@ -3,7 +3,6 @@ import type { Call } from '../core/call.ts'
 import { type Denial, denialRow, denialSentence, denialText, deny } from '../core/denials.ts'
 import type { HttpAnswer } from '../core/http.ts'
 import type { ContentBlock } from '../core/tool.ts'
-import { MODERN } from './decode.ts'
 import { missingCapabilities } from './input.ts'
 
 const REFUSAL_KEY = 'app.ductape/refusal'
@@ -98,10 +97,6 @@ function contentText(content: readonly ContentBlock[]): string {
   const plain = content.length === 1 && block?.type === 'text' && Object.keys(block).length === 2
   return plain ? `[{"type":"text","text":${JSON.stringify(block['text'])}}]` : JSON.stringify(content)
 }
-
-/** Revision that the answer speaks, for records and metrics. */
-export const revisionOf = (call: Call): string | undefined =>
-  call.message?.era === 'modern' ? MODERN : call.message?.revision
 
 function idOf(other: unknown): string | number | undefined {
   const id = typeof other === 'object' && other !== null ? (other as { id?: unknown }).id : undefined

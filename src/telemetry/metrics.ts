@@ -47,18 +47,28 @@ export interface Series {
   waiting: number[]
 }
 
-/** Durations of one series that may wait for the histogram. */
+/** Durations of one series that are given to the histogram at once. */
 const BATCH = 512
+
+/** Durations that may wait where the library cannot be loaded; beyond it they are dropped, and the counts still stand. */
+const MAX_WAITING = 16 * BATCH
 
 export function createMetrics(sources: MetricSources): Metrics {
   const series = new Map<string, Series>()
   let loading: Promise<Registry> | undefined
   let registry: Registry | undefined
   const load = (): Promise<Registry> => {
-    loading ??= import('./registry.ts').then(({ createRegistry }) => {
-      registry = createRegistry(sources, () => series.values())
-      return registry
-    })
+    loading ??= import('./registry.ts').then(
+      ({ createRegistry }) => {
+        registry = createRegistry(sources, () => series.values())
+        return registry
+      },
+      (error: unknown) => {
+        // A failure is not kept: the next look tries again.
+        loading = undefined
+        throw error
+      },
+    )
     return loading
   }
 
@@ -81,8 +91,9 @@ export function createMetrics(sources: MetricSources): Metrics {
       found.count++
       found.waiting.push(seconds)
       if (found.waiting.length < BATCH) return
-      if (registry === undefined) load().catch(() => undefined)
-      else registry.take(found)
+      if (registry !== undefined) return registry.take(found)
+      if (found.waiting.length >= MAX_WAITING) found.waiting.length = 0
+      if (loading === undefined) load().catch(() => undefined)
     },
     render: async () => (await load()).render(),
     list: async () => (await load()).list(),

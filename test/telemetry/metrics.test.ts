@@ -5,8 +5,10 @@ import type { AddressInfo } from 'node:net'
 import { describe, test } from 'node:test'
 import { METRICS_PATH } from '../../scripts/generate/metrics.ts'
 import { readCommitted } from '../../scripts/generate.ts'
+import { openCall } from '../../src/core/call.ts'
 import { DENIALS, type DenialCode } from '../../src/core/denials.ts'
 import { MCP_METHODS } from '../../src/core/methods.ts'
+import { createMetrics } from '../../src/telemetry/metrics.ts'
 import { startApp, type TestApp } from '../lib/app.ts'
 import { callRest, callTool, EXECUTE, GENERATE, KEY, toolCall } from '../lib/calls.ts'
 
@@ -182,4 +184,34 @@ describe('metrics', () => {
       await service.close()
     }
   })
+})
+
+test('calls in batches and scrapes in between are counted once each', async () => {
+  const metrics = createMetrics({
+    inFlight: () => 0,
+    audit: () => ({ written: 0, lost: 0, pendingBytes: 0 }),
+    ready: () => true,
+    build: { version: '0', node: '0' },
+  })
+  const call = openCall({
+    id: 'id',
+    startedAt: 0,
+    startedTick: 0,
+    channel: 'http',
+    peer: '127.0.0.1',
+    principal: { method: 'none', subject: 'local' },
+  })
+  const total = async (): Promise<number[]> => {
+    const { body } = await metrics.render()
+    return [
+      /^ductape_mcp_decisions_total\{.*\} (\d+)$/m,
+      /^mcp_server_operation_duration_seconds_count\{.*\} (\d+)$/m,
+    ].map((line) => Number(line.exec(body)?.[1]))
+  }
+  // More than a batch before the library is there, less than what may wait.
+  for (let i = 0; i < 3000; i++) metrics.observe(call, 0.01)
+  assert.deepEqual(await total(), [3000, 3000])
+  for (let i = 0; i < 1300; i++) metrics.observe(call, 0.01)
+  assert.deepEqual(await total(), [4300, 4300])
+  assert.deepEqual(await total(), [4300, 4300])
 })
