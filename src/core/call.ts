@@ -2,13 +2,10 @@
 import type { Denial, StageName } from './denials.ts'
 import type { HttpRequest } from './http.ts'
 import type { Json, JsonObject } from './json.ts'
-import type { Effect, PreparedCall, ToolDefinition, ToolResult } from './tool.ts'
-
-/** Who calls. Without an authenticator (TCP loopback, stdio) the subject says only where the call came from. */
-export interface Principal {
-  method: 'none' | 'stdio'
-  subject: string
-}
+import type { PolicyDecision } from './policy.ts'
+import type { Principal } from './principal.ts'
+import type { Runtime } from './runtime.ts'
+import type { Credential, Effect, PreparedCall, ToolDefinition, ToolResult } from './tool.ts'
 
 /** A shared function rather than a closure of each call. */
 export type ProgressSink = (call: Call, progress: number, total: number, message: string) => void
@@ -42,9 +39,11 @@ export interface Call {
   /** Monotonic milliseconds. */
   readonly startedTick: number
   readonly channel: 'http' | 'stdio'
-  /** Address of the peer, or `stdio`. */
-  readonly peer: string
+  /** What the caller's process is known by before anybody has vouched for it: an address, a certificate's SHA-256, or `stdio`. */
+  peer: string
   readonly request: HttpRequest | undefined
+  /** Policy, keys and limits as they were when the call began. */
+  readonly runtime: Runtime
   /** The caller's X-Request-Id where it has the form of an id, else the call's own. */
   requestId: string
   /** W3C trace context of the caller: params._meta first, else the headers. */
@@ -70,6 +69,19 @@ export interface Call {
   effect: Effect | undefined
   /** Credentials handed in this call: replaced wherever they turn up in answers, errors and records. */
   credentials: readonly string[]
+
+  /** What an administrative request does, a word of ours; undefined for everything else. */
+  action: string | undefined
+
+  /** Filled in by policy. */
+  credentialId: string | undefined
+  policy: PolicyDecision | undefined
+  /** What limits has reserved; settled when the call is closed. */
+  reservation: unknown
+  /** Milliseconds that the backend may take, where a limit is shorter than the tool's own deadline. */
+  deadline: number | undefined
+  /** Filled in by credentials: what goes to the backend with the call. */
+  credential: Credential | undefined
 
   /** Filled in by backend and shape. */
   backendStatus: number | undefined
@@ -98,6 +110,7 @@ export interface CallOrigin {
   channel: 'http' | 'stdio'
   peer: string
   principal: Principal
+  runtime: Runtime
   request?: HttpRequest
 }
 
@@ -112,6 +125,7 @@ export function openCall(origin: CallOrigin): Call {
     channel: origin.channel,
     peer: origin.peer,
     request: origin.request,
+    runtime: origin.runtime,
     requestId: origin.id,
     traceparent: undefined,
     tracestate: undefined,
@@ -129,6 +143,12 @@ export function openCall(origin: CallOrigin): Call {
     method: undefined,
     effect: undefined,
     credentials: NO_CREDENTIALS,
+    action: undefined,
+    credentialId: undefined,
+    policy: undefined,
+    reservation: undefined,
+    deadline: undefined,
+    credential: undefined,
     backendStatus: undefined,
     backendRequestId: undefined,
     reply: undefined,

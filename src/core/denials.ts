@@ -1,7 +1,17 @@
 // The closed table of everything that ends a call early: code, stage, forms, sentence and what the reader should do (design.md 5, "Refusals").
 
 /** Names of the stages, the same string in spans, metrics, records and documents. */
-export type StageName = 'transport' | 'protocol' | 'resolve' | 'validate' | 'backend' | 'shape'
+export type StageName =
+  | 'transport'
+  | 'identity'
+  | 'protocol'
+  | 'resolve'
+  | 'validate'
+  | 'policy'
+  | 'limits'
+  | 'credentials'
+  | 'backend'
+  | 'shape'
 
 /**
  * How a refusal looks over MCP: `http` = an HTTP status with a JSON-RPC error, `error` = a JSON-RPC error under HTTP 200,
@@ -58,6 +68,22 @@ export const DENIALS = {
   not_acceptable: row('transport', 406, 'http', -31010, false, 'The Accept header leaves no answer that this service can give.', 'Send Accept: application/json, text/event-stream.'),
   body_too_large: row('transport', 413, 'http', -31011, false, 'The request body is larger than {detail}.', 'Send less at once, or raise http.maxBody.'),
   body_incomplete: row('transport', 400, 'http', INVALID_REQUEST, true, 'The request body ended early.', 'Repeat the request.'),
+  peer_rate_limited: row('transport', 429, 'http', -31013, true, 'Too many requests from this peer.', 'Wait as long as Retry-After says; the operator can raise http.peerRate.'),
+  token_missing: row('identity', 401, 'http', -31050, false, 'This service needs an access token, an API key or a client certificate.', 'Send Authorization: Bearer with a token for this service; the WWW-Authenticate header says where to get one.'),
+  authorization_malformed: row('identity', 400, 'http', -31051, false, 'The Authorization header is not valid: {detail}.', 'Send one header of the form Authorization: Bearer TOKEN.'),
+  token_in_query: row('identity', 400, 'http', -31052, false, 'A credential was sent in the query of the URL, where logs and proxies keep it. It is never read from there.', 'Send it in the Authorization header, and have this credential revoked.'),
+  token_invalid: row('identity', 401, 'http', -31053, false, 'The access token was refused: {detail}.', 'Get a new token for this service from its authorization server.'),
+  token_revoked: row('identity', 401, 'http', -31054, false, 'This credential has been revoked.', 'Ask the operator of this service.'),
+  key_invalid: row('identity', 401, 'http', -31055, false, 'The API key is not known, has expired or was revoked.', 'Ask the operator for a key; ductape-mcp key list shows those that exist.'),
+  certificate_refused: row('identity', 401, 'http', -31056, false, 'The client certificate was refused: {detail}.', 'Use a certificate that the operator has mapped to a caller.'),
+  credential_missing: row('identity', 401, 'http', -31057, false, 'This service asks for more than one proof of identity, and one is missing: {detail}.', 'Send both; auth.require names them.'),
+  identity_conflict: row('identity', 401, 'http', -31058, false, 'The token and the client certificate belong to different tenants.', 'Use a token and a certificate of the same tenant.'),
+  proof_invalid: row('identity', 401, 'http', -31059, false, 'The token is bound to its sender, and the proof was refused: {detail}.', 'Send the proof that the token is bound to: a fresh DPoP proof (RFC 9449) or the client certificate (RFC 8705).'),
+  proof_nonce: row('identity', 401, 'http', -31060, true, 'The DPoP proof needs the nonce of this service.', 'Repeat the request with the nonce of the DPoP-Nonce header in the proof.'),
+  issuer_unavailable: row('identity', 503, 'http', -31061, true, 'The keys of the authorization server could not be fetched, so the token cannot be checked.', 'Repeat the request later; the operator can run ductape-mcp doctor.'),
+  store_unavailable: row('identity', 503, 'http', -31062, true, 'The shared store cannot be reached, and without it this request cannot be judged.', 'Repeat the request later.'),
+  scope_insufficient: row('policy', 403, 'http', -31063, false, 'This operation needs the scope {detail}.', 'Get a token with that scope.'),
+  admin_invalid: row('protocol', 400, 'http', -31064, false, 'The request is not valid: {detail}.', 'See the description of this path in /openapi.json.'),
   json_malformed: row('protocol', 400, 'http', PARSE_ERROR, false, 'The body is not valid JSON: {detail}.', 'Send one JSON value in UTF-8.'),
   json_not_exact: row('protocol', 400, 'http', -31012, false, 'The body is JSON that two readers could understand differently: {detail}.', 'Name each member once, send long numbers as strings and nest less than 64 levels.'),
   batch_unsupported: row('protocol', 400, 'http', INVALID_REQUEST, false, 'JSON-RPC batches are not part of this protocol.', 'Send one message per request.'),
@@ -80,6 +106,17 @@ export const DENIALS = {
   method_unknown: row('validate', 400, 'result', -31026, false, 'This module has no method of this name. {detail}', 'Read the resource ductape://catalogue/{module} for the methods of a module.'),
   operation_unsupported: { ...row('validate', 400, 'result', -31027, false, '{detail}', 'Use one of the operations that the message lists.'), bare: true,
   },
+  credential_not_accepted: row('validate', 400, 'result', -31028, false, 'This service holds the Ductape keys itself; the argument {detail} is not accepted.', 'Leave it out, and never send keys to this service.'),
+  policy_missing: row('policy', 403, 'result', -31070, false, 'This service has no policy yet, so every call is refused.', 'Ask the operator to write live/policy.yaml; ductape-mcp policy check shows what is missing.'),
+  policy_denied: { ...row('policy', 403, 'result', -31071, false, 'Access denied: {detail}.', 'Ask the operator for a role that permits it; ductape-mcp policy explain shows which rule decides.'), bare: true },
+  policy_failed: row('policy', 403, 'result', -31072, false, 'The policy could not be evaluated for this call, so it is refused.', 'Ask the operator to run ductape-mcp policy explain with this call.'),
+  credential_not_allowed: row('policy', 403, 'result', -31073, false, 'This Ductape key does not belong to the caller.', 'Use a key of your own workspace; the operator lists the allowed ones in credentials.tenants.'),
+  approval_unavailable: row('policy', 403, 'result', -31074, false, 'A rule demands the approval of a person for this call, and this version cannot ask for it.', 'Ask the operator to run it, or to change the rule.'),
+  rate_limited: row('limits', 429, 'result', -31080, true, 'Too many calls: the rate of {detail} is used up.', 'Wait as long as retryAfterMs says.'),
+  concurrency_limited: row('limits', 429, 'result', -31081, true, 'Too many calls at the same time for {detail}.', 'Wait for one of them to end.'),
+  executions_exhausted: row('limits', 429, 'result', -31082, true, 'The executions of {detail} are used up for now.', 'Wait as long as retryAfterMs says.'),
+  tokens_exhausted: row('limits', 429, 'result', -31083, true, 'The token budget of {detail} is used up for now.', 'Wait as long as retryAfterMs says, and ask for less at once.'),
+  credential_unavailable: row('credentials', 503, 'result', -31084, true, 'This service has no Ductape key for the tenant of this caller.', 'Ask the operator to mount one; nothing was sent to the backend.'),
   // The backend works and said no: a 5xx here would blame this service for a wrong key or a missing row.
   backend_refused: row('backend', 424, 'result', -31030, false, 'The Ductape backend answered with HTTP status {detail}.', 'Read the message of the backend below it: it refused the key, the method or the parameters.'),
   backend_failed: row('backend', 422, 'result', -31031, false, 'The Ductape backend reported a failure.', 'Read the message: the operation ran and failed.'),

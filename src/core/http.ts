@@ -4,6 +4,8 @@ export interface HttpRequest {
   method: string
   /** Path without the query. */
   path: string
+  /** What follows the question mark; nothing is read from it. */
+  query: string
   /** Lower-case names; a name that occurs twice is joined by Node's rules, so stages look at `raw` where that matters. */
   headers: Readonly<Record<string, string | string[] | undefined>>
   /** Names and values in turn, as they arrived. */

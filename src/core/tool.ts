@@ -2,6 +2,7 @@
 import type { Denial } from './denials.ts'
 import type { PlainEnvelope } from './envelope.ts'
 import type { Json, JsonObject } from './json.ts'
+import type { Target } from './policy.ts'
 
 /** What an operation does to the platform, from the catalogue (ductape-backend.md 9.3). */
 export type Effect = 'read' | 'write' | 'destructive' | 'admin'
@@ -25,11 +26,22 @@ export interface ToolDeclaration {
   annotations: ToolAnnotations
 }
 
+/** A Ductape credential with the ids that belong to it (seed 001); in mode `passthrough` the tool takes it from the arguments. */
+export interface Credential {
+  readonly publishableKey: string | undefined
+  readonly publicKey: string | undefined
+  readonly workspaceId: string | undefined
+  readonly userId: string | undefined
+}
+
 /** What the call would do, as far as the arguments tell; the values come from the catalogue, never from the caller's free text. */
 export interface Operation {
   module: string | undefined
   method: string | undefined
   effect: Effect
+  env: Target
+  product: Target
+  path: Target
 }
 
 /** One POST to the backend. */
@@ -68,9 +80,11 @@ export interface ToolResult {
 /** A call whose arguments have been checked. */
 export interface PreparedCall {
   operation: Operation
-  /** Credentials among the arguments. */
+  /** Credentials among the arguments; empty where they are injected. */
   credentials: readonly string[]
-  request(): BackendRequest
+  /** The arguments without credentials: what conditions and digests see. */
+  arguments: JsonObject
+  request(credential: Credential): BackendRequest
   /** Makes the result of the `data` of the backend's answer. Throws TypeError where the shape is not the tool's. */
   answer(data: Json): ToolResult
   /** The same from a plain answer, without parsing it; absent where a tool has to look inside. */
