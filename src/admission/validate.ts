@@ -2,8 +2,16 @@
 import type { Stage } from '../core/call.ts'
 import type { JsonObject } from '../core/json.ts'
 import type { ToolDefinition } from '../core/tool.ts'
+import { type KeyKind, keyKindOf } from '../credentials/index.ts'
 
-export function prepareValidate(): Stage {
+export interface ValidateOptions {
+  /** Id of a key that came with the call. */
+  credentialId(key: string): string
+  /** Id of the key that the service would send for a tenant; undefined where it holds none. */
+  heldId(tenant: string | undefined, kind: KeyKind): string | undefined
+}
+
+export function prepareValidate({ credentialId, heldId }: ValidateOptions): Stage {
   return (call) => {
     const { tool } = call
     if (tool === undefined) throw new Error('validate runs after resolve')
@@ -18,6 +26,10 @@ export function prepareValidate(): Stage {
     call.module = checked.operation.module
     call.method = checked.operation.method
     call.effect = checked.operation.effect
+    const key = checked.credentials[0]
+    const kind = keyKindOf(tool)
+    if (key !== undefined) call.credentialId = credentialId(key)
+    else if (kind !== undefined) call.credentialId = heldId(call.principal.tenant, kind)
     return undefined
   }
 }

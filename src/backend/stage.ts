@@ -5,13 +5,15 @@ import type { BackendAnswer, BackendClient } from './client.ts'
 
 export function prepareBackend(client: BackendClient): Stage {
   return async (call): Promise<Verdict> => {
-    const { prepared } = call
-    if (prepared === undefined) throw new Error('backend runs after validate')
+    const { prepared, credential } = call
+    if (prepared === undefined || credential === undefined) throw new Error('backend runs after credentials')
     // 2026-07-28: a closed response stream is a cancellation; before that revision it is not (mcp.md 1.1, 10.5). On stdio the caller says it in words, in both eras.
     const cancellable = call.message?.era === 'modern' || call.channel === 'stdio'
     if (call.gone && cancellable) return deny('cancelled')
     call.progress?.(call, 1, 2, 'Forwarded to the Ductape backend')
-    const asked = client.ask(prepared.request(), call)
+    const request = prepared.request(credential)
+    if (call.deadline !== undefined && call.deadline < request.timeout) request.timeout = call.deadline
+    const asked = client.ask(request, call)
     if (cancellable) call.underWay = asked
     const outcome = await asked.outcome
     call.underWay = undefined

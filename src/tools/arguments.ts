@@ -3,6 +3,7 @@ import { type Denial, deny } from '../core/denials.ts'
 import type { Json, JsonObject } from '../core/json.ts'
 import { createRedactor, type Redactor } from '../core/redact.ts'
 import { shownName } from '../core/text.ts'
+import { CREDENTIAL_ARGUMENTS, type CredentialMode, isKey } from '../credentials/index.ts'
 
 export interface ArgumentRow {
   name: string
@@ -42,9 +43,14 @@ function propertySchema(row: ArgumentRow): JsonObject {
   return schema
 }
 
-const CREDENTIAL = /^[\x21-\x7e]{12,512}$/
-
-export type CheckedArguments = { ok: true; values: JsonObject } | { ok: false; denial: Denial }
+export type CheckedArguments =
+  | {
+      ok: true
+      /** The arguments in the order of the table, defaults filled in, without the credentials. */
+      values: JsonObject
+      credentials: readonly string[]
+    }
+  | { ok: false; denial: Denial }
 
 /** Of the credentials that came with the call: a caller may have put one where a name belongs. */
 const held = (rows: readonly ArgumentRow[], args: JsonObject): Redactor =>
@@ -57,14 +63,28 @@ const held = (rows: readonly ArgumentRow[], args: JsonObject): Redactor =>
 
 const refuse = (denial: Denial): CheckedArguments => ({ ok: false, denial })
 
-/** Prepares the check of one table; it returns the arguments with the defaults filled in. */
-export function prepareArguments(rows: readonly ArgumentRow[]): (args: JsonObject) => CheckedArguments {
+/** The rows of a tool as it is offered: where the service holds the keys, nothing that belongs to a credential is an argument. */
+export const rowsFor = (mode: CredentialMode, rows: readonly ArgumentRow[]): readonly ArgumentRow[] =>
+  mode === 'passthrough' ? rows : rows.filter((row) => !CREDENTIAL_ARGUMENTS.includes(row.name))
+
+const NO_CREDENTIALS: readonly string[] = []
+
+/** Prepares the check of one table of `rowsFor`. */
+export function prepareArguments(
+  mode: CredentialMode,
+  rows: readonly ArgumentRow[],
+): (args: JsonObject) => CheckedArguments {
   const known = new Set(rows.map((row) => row.name))
+  const refused = mode === 'injected' ? CREDENTIAL_ARGUMENTS : []
   return (args) => {
+    for (const name of refused) {
+      if (Object.hasOwn(args, name)) return refuse(deny('credential_not_accepted', `\`${name}\``))
+    }
     for (const name in args) {
       if (!known.has(name)) return refuse(deny('argument_unknown', shownName(held(rows, args).text(name))))
     }
     const values: JsonObject = {}
+    let credentials = NO_CREDENTIALS
     for (const row of rows) {
       // Own members only: an argument named like a method of Object.prototype is absent, not inherited.
       const value = Object.hasOwn(args, row.name) ? args[row.name] : undefined
@@ -75,9 +95,10 @@ export function prepareArguments(rows: readonly ArgumentRow[]): (args: JsonObjec
       }
       const denial = checkValue(row, value)
       if (denial !== undefined) return refuse(denial)
-      values[row.name] = value
+      if (row.credential) credentials = [...credentials, value as string]
+      else values[row.name] = value
     }
-    return { ok: true, values }
+    return { ok: true, values, credentials }
   }
 }
 
@@ -89,7 +110,7 @@ function checkValue(row: ArgumentRow, value: Json): Denial | undefined {
     return deny('argument_invalid', `${name} must be ${article} ${row.type}`)
   }
   if (typeof value !== 'string') return undefined
-  if (row.credential) return CREDENTIAL.test(value) ? undefined : deny('credential_malformed', name)
+  if (row.credential) return isKey(value) ? undefined : deny('credential_malformed', name)
   if (row.enum !== undefined) {
     return row.enum.includes(value)
       ? undefined

@@ -1,7 +1,8 @@
 // ductape_generate_payload: canonical payload templates from POST /integrations/v1/payloads/generate (seed 001, ductape-backend.md 5).
 import type { Json, JsonObject } from '../core/json.ts'
-import type { BackendRequest, ToolDefinition, ToolResult } from '../core/tool.ts'
-import { type ArgumentRow, inputSchema, prepareArguments } from './arguments.ts'
+import type { BackendRequest, Credential, Operation, ToolDefinition, ToolResult } from '../core/tool.ts'
+import type { CredentialMode } from '../credentials/index.ts'
+import { type ArgumentRow, inputSchema, prepareArguments, rowsFor } from './arguments.ts'
 import { generateFailure } from './failure.ts'
 
 /** Arguments of both generate tools, with the words of seed 001. */
@@ -84,15 +85,18 @@ export const PAYLOAD_SCHEMA: JsonObject = {
 }
 
 /** The POST of both generate tools; the defaults are sent explicitly, an absent optional argument is not. */
-export function generateRequest(values: JsonObject, timeout: number): BackendRequest {
-  // The documented body repeats the public key; whether the backend needs that copy is not known, so it is sent (ductape-backend.md 5).
-  const { language: _, ...body } = values
+export function generateRequest(values: JsonObject, credential: Credential, timeout: number): BackendRequest {
+  const { publicKey, workspaceId, userId } = credential
+  if (publicKey === undefined || workspaceId === undefined || userId === undefined)
+    throw new Error('a call without a whole public credential got past credentials')
+  const { language: _, ...rest } = values
   return {
     path: '/integrations/v1/payloads/generate',
     keyHeader: 'x-access-key',
-    credential: values['public_key'] as string,
+    credential: publicKey,
     credentialInBody: false,
-    body: JSON.stringify(body),
+    // The documented body repeats the public key; whether the backend needs that copy is not known, so it is sent (ductape-backend.md 5).
+    body: JSON.stringify({ workspace_id: workspaceId, user_id: userId, public_key: publicKey, ...rest }),
     timeout,
     abandonable: true,
   }
@@ -115,8 +119,17 @@ export const GENERATE_ANNOTATIONS = {
   openWorldHint: false,
 }
 
-/** What a generate call does, for records and policy: it reads; its family is the caller's text and stays out. */
-export const GENERATE_OPERATION = { module: undefined, method: undefined, effect: 'read' } as const
+/** What a generate call does: it reads; its family is the caller's text and stays out of records. */
+export const generateOperation = (values: JsonObject): Operation => ({
+  module: undefined,
+  method: undefined,
+  effect: 'read',
+  env: [values['env_slug'] as string],
+  product: [values['product_tag'] as string],
+  path: NO_PATH,
+})
+
+const NO_PATH: readonly string[] = []
 
 function answer(data: Json): ToolResult {
   const value = payloadAndMeta(data)
@@ -127,14 +140,15 @@ function answer(data: Json): ToolResult {
   }
 }
 
-export function createPayload(options: GenerateOptions): ToolDefinition {
-  const check = prepareArguments(GENERATE_ARGUMENTS)
+export function createPayload(options: GenerateOptions, mode: CredentialMode): ToolDefinition {
+  const rows = rowsFor(mode, GENERATE_ARGUMENTS)
+  const check = prepareArguments(mode, rows)
   return {
     declaration: {
       name: 'ductape_generate_payload',
       title: 'Generate a Ductape payload',
       description: DESCRIPTION,
-      inputSchema: inputSchema(GENERATE_ARGUMENTS),
+      inputSchema: inputSchema(rows),
       outputSchema: PAYLOAD_SCHEMA,
       annotations: { title: 'Generate a Ductape payload', ...GENERATE_ANNOTATIONS },
     },
@@ -142,11 +156,12 @@ export function createPayload(options: GenerateOptions): ToolDefinition {
     validate: (args) => {
       const checked = check(args)
       if (!checked.ok) return checked.denial
-      const { values } = checked
+      const { values, credentials } = checked
       return {
-        operation: GENERATE_OPERATION,
-        credentials: [values['public_key'] as string],
-        request: () => generateRequest(values, options.timeout),
+        operation: generateOperation(values),
+        credentials,
+        arguments: values,
+        request: (credential) => generateRequest(values, credential, options.timeout),
         answer,
       }
     },

@@ -2,13 +2,14 @@
 import { deny } from '../core/denials.ts'
 import { createRedactor } from '../core/redact.ts'
 import type { ToolDefinition } from '../core/tool.ts'
-import { type ArgumentRow, inputSchema, prepareArguments } from './arguments.ts'
+import type { CredentialMode } from '../credentials/index.ts'
+import { type ArgumentRow, inputSchema, prepareArguments, rowsFor } from './arguments.ts'
 import { generateFailure } from './failure.ts'
 import {
   GENERATE_ANNOTATIONS,
   GENERATE_ARGUMENTS,
-  GENERATE_OPERATION,
   type GenerateOptions,
+  generateOperation,
   generateRequest,
   PAYLOAD_SCHEMA,
   payloadAndMeta,
@@ -31,14 +32,15 @@ const DESCRIPTION = `Generate ready-to-copy Ductape SDK code, in TypeScript or P
 
 Use it to hand an engineer copy-paste SDK code or to scaffold integration boilerplate. To run a live operation use ductape_execute; for the payload alone use ductape_generate_payload.`
 
-export function createSnippet(options: GenerateOptions): ToolDefinition {
-  const check = prepareArguments(ARGUMENTS)
+export function createSnippet(options: GenerateOptions, mode: CredentialMode): ToolDefinition {
+  const rows = rowsFor(mode, ARGUMENTS)
+  const check = prepareArguments(mode, rows)
   return {
     declaration: {
       name: 'ductape_generate_snippet',
       title: 'Generate a Ductape code snippet',
       description: DESCRIPTION,
-      inputSchema: inputSchema(ARGUMENTS),
+      inputSchema: inputSchema(rows),
       outputSchema: {
         type: 'object',
         properties: {
@@ -53,17 +55,18 @@ export function createSnippet(options: GenerateOptions): ToolDefinition {
     validate: (args) => {
       const checked = check(args)
       if (!checked.ok) return checked.denial
-      const { values } = checked
-      const { text } = createRedactor([values['public_key'] as string])
+      const { values, credentials } = checked
+      const { text } = createRedactor(credentials)
       const found = findOperation(
         text(values['operation_family'] as string),
         text(values['method'] as string),
       )
       if (!found.ok) return deny('operation_unsupported', found.message)
       return {
-        operation: GENERATE_OPERATION,
-        credentials: [values['public_key'] as string],
-        request: () => generateRequest(values, options.timeout),
+        operation: generateOperation(values),
+        credentials,
+        arguments: values,
+        request: (credential) => generateRequest(values, credential, options.timeout),
         answer: (data) => {
           const generated = payloadAndMeta(data)
           const language = values['language'] as 'typescript' | 'python'
