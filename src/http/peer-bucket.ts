@@ -1,0 +1,76 @@
+// Decides whether a peer may send one more request before anybody knows who it is: it protects the process, the limits protect the backend.
+
+export interface PeerBucketOptions {
+  /** Requests a minute of one peer. */
+  perMinute: number
+  /** Requests of one peer that may come at once. */
+  burst: number
+  /** Peers that are told apart at one time. */
+  maxPeers?: number
+  /** Monotonic milliseconds. */
+  tick(): number
+}
+
+export interface PeerBucket {
+  /** Takes one request of the peer: 0, or the whole milliseconds until it may send the next. */
+  take(peer: string): number
+  size(): number
+}
+
+interface Bucket {
+  /** Until then its requests have used up the rate (theoretical arrival time of GCRA, ITU-T I.371 A). */
+  usedUntil: number
+}
+
+/** Buckets that are looked at to make room for one. */
+const LOOK = 32
+/** Rounding errors of fractions of a millisecond. */
+const EPSILON = 1e-3
+
+export function createPeerBucket(options: PeerBucketOptions): PeerBucket {
+  const { maxPeers = 10_000, tick } = options
+  const interval = 60_000 / options.perMinute
+  const depth = options.burst * interval
+  const buckets = new Map<string, Bucket>()
+  // When all are in use, the peers that there is no room for share one: a crowd of new addresses gets no more than one peer does.
+  const overflow: Bucket = { usedUntil: 0 }
+  // Goes round and round; a Map's iterator stays valid while entries come and go.
+  let hand = buckets.entries()
+
+  /** Forgets full buckets, which are as good as none, among the next few. */
+  const sweep = (now: number): void => {
+    for (let looked = 0; looked < LOOK; looked++) {
+      let next = hand.next()
+      if (next.done === true) {
+        hand = buckets.entries()
+        next = hand.next()
+        if (next.done === true) return
+      }
+      const [peer, bucket] = next.value
+      if (bucket.usedUntil <= now) buckets.delete(peer)
+    }
+  }
+
+  const bucketOf = (peer: string, now: number): Bucket => {
+    const known = buckets.get(peer)
+    if (known !== undefined) return known
+    if (buckets.size >= maxPeers) sweep(now)
+    if (buckets.size >= maxPeers) return overflow
+    const bucket: Bucket = { usedUntil: 0 }
+    buckets.set(peer, bucket)
+    return bucket
+  }
+
+  return {
+    take(peer) {
+      const now = tick()
+      const bucket = bucketOf(peer, now)
+      const next = Math.max(bucket.usedUntil, now) + interval
+      const wait = next - now - depth
+      if (wait > EPSILON) return Math.ceil(wait)
+      bucket.usedUntil = next
+      return 0
+    },
+    size: () => buckets.size,
+  }
+}
