@@ -1,0 +1,363 @@
+// Decides what a call does where its arguments decide (ductape-backend.md 9.3): effects only ever rise above the catalogue's.
+
+import type { Json, JsonObject } from '../core/json.ts'
+import type { Effect } from '../core/tool.ts'
+import type { MethodEntry } from './index.ts'
+
+/** One argument-dependent case. */
+export interface EffectRow {
+  readonly id: string
+  /** `module.method`; `*.dispatch` stands for every method of that last name. */
+  readonly methods: readonly string[]
+  readonly looksAt: string
+  readonly because: string
+  /** The effect that the arguments show, or undefined where they show nothing. */
+  raise(params: readonly Json[], entry: MethodEntry): Effect | undefined
+}
+
+const RANK: Readonly<Record<Effect, number>> = { read: 0, write: 1, destructive: 2, admin: 3 }
+
+const stronger = (a: Effect, b: Effect | undefined): Effect => (b !== undefined && RANK[b] > RANK[a] ? b : a)
+
+export const EFFECT_ROWS: readonly EffectRow[] = [
+  {
+    id: 'database-raw-query',
+    methods: ['databases.query'],
+    looksAt: 'members query and sql of an argument, or a first argument that is no object',
+    because: 'Raw text can do anything; only the structured form reads.',
+    raise: (params) =>
+      isObject(params[0]) && !params.some((item) => holdsAny(item, RAW_TEXT)) ? undefined : 'destructive',
+  },
+  {
+    id: 'database-definition-update',
+    methods: ['databases.update'],
+    looksAt: 'the type of the arguments',
+    because: 'An object updates rows; strings (product_tag, database_tag, data) change the definition.',
+    raise: (params) =>
+      isObject(params[0]) && !params.some((item) => typeof item === 'string') ? undefined : 'admin',
+  },
+  {
+    id: 'rows-without-where',
+    methods: ['databases.update', 'databases.updateRecords'],
+    looksAt: 'where: absent, empty, or one that every row fits',
+    because: 'It may change every row.',
+    raise: (params) => (isEveryRow(member(params[0], 'where')) ? 'destructive' : undefined),
+  },
+  {
+    id: 'database-delete',
+    methods: ['databases.delete'],
+    looksAt: 'nothing: rows (an object) and the whole definition (strings) weigh the same',
+    because: 'Both are destructive.',
+    raise: () => 'destructive',
+  },
+  {
+    id: 'graph-bulk-update',
+    methods: ['graph.updateNode', 'graph.updateRelationship'],
+    looksAt: 'id absent, and where absent, empty, or one that everything fits',
+    because: 'Without an id it is an update in bulk.',
+    raise: ([first]) =>
+      typeof member(first, 'id') === 'string' || !isEveryRow(member(first, 'where'))
+        ? undefined
+        : 'destructive',
+  },
+  {
+    id: 'graph-raw-query',
+    methods: ['graph.query', 'graph.executeTransaction'],
+    looksAt: 'nothing: the text at /0, /0/query or /0/cypher is raw Cypher',
+    because: 'Raw text can do anything.',
+    raise: () => 'destructive',
+  },
+  {
+    id: 'definition-update',
+    methods: ['graph.update', 'vector.update'],
+    looksAt: 'nothing',
+    because: 'The short names mean the definition of the store, never its nodes or vectors.',
+    raise: () => 'admin',
+  },
+  {
+    id: 'definition-delete',
+    methods: ['graph.delete', 'vector.delete'],
+    looksAt: 'nothing',
+    because: 'The short names mean the definition of the store, never its nodes or vectors.',
+    raise: () => 'destructive',
+  },
+  {
+    id: 'dispatch-operation',
+    methods: ['*.dispatch', 'graph.execute', 'vector.actions.execute'],
+    looksAt: 'operation, and in input what the operation would be judged by',
+    because: 'The real operation is inside; a saved action (no operation to be seen) writes at least.',
+    raise: (params, entry) => worst(params, entry.module, inside),
+  },
+  {
+    id: 'saved-action',
+    methods: [
+      'databases.action.create',
+      'databases.action.update',
+      'graph.action.create',
+      'graph.action.update',
+      'graph.createAction',
+      'graph.updateAction',
+      'vector.actions.create',
+      'vector.actions.update',
+    ],
+    looksAt: 'operation, and raw text in query, sql or template, of the definition',
+    because: 'To run a saved action is a write, so what it does has to be allowed when it is saved.',
+    raise: (params, entry) => worst(params, entry.module, saved),
+  },
+  {
+    id: 'feature-steps',
+    methods: ['features.create', 'features.update', 'features.define'],
+    looksAt: 'type and operation of each step',
+    because: 'To run a feature is a write, so what its steps do has to be allowed when it is saved.',
+    raise: (params, entry) => worst(params, entry.module, steps),
+  },
+  {
+    id: 'cache-clear',
+    methods: ['caches.clear', 'caches.clearAll'],
+    looksAt: 'nothing: one key in one source, the whole cache in another',
+    because: 'The worse of the two counts.',
+    raise: () => 'destructive',
+  },
+  {
+    id: 'quota-check-amount',
+    methods: ['quotas.check', 'resilience.quotas.check'],
+    looksAt: 'amount',
+    because: 'With an amount, check may consume it.',
+    raise: ([first]) => (member(first, 'amount') === undefined ? undefined : 'write'),
+  },
+  {
+    id: 'expiring-index',
+    methods: ['databases.schema.createIndex'],
+    looksAt: 'expireAfterSeconds of the options',
+    because: 'A TTL index deletes documents.',
+    raise: (params) =>
+      params.some((item) => holdsAny(item, ['expireAfterSeconds'])) ? 'destructive' : undefined,
+  },
+  {
+    id: 'raw-predicate',
+    methods: ['databases.schema.createIndex', 'databases.schema.addConstraint'],
+    looksAt: 'where of the options, expression of the constraint',
+    because: 'Both are raw text of the database.',
+    raise: (params) =>
+      params.some((item) => holdsAny(item, ['where', 'expression'])) ? 'destructive' : undefined,
+  },
+  {
+    id: 'runs-something-saved',
+    methods: [
+      'actions.run',
+      'fallback.run',
+      'features.run',
+      'features.execute',
+      'quotas.run',
+      'resilience.fallbacks.execute',
+    ],
+    looksAt: 'nothing: the arguments do not show what the third party or the steps do',
+    because: 'The true effect is that of the third-party call or of the steps; a write at least.',
+    raise: () => 'write',
+  },
+]
+
+const NONE: readonly EffectRow[] = []
+const rowsOf = new Map<string, readonly EffectRow[]>()
+// An entry of the catalogue is one object for ever, so its rows are found once.
+const prepared = new WeakMap<MethodEntry, readonly EffectRow[]>()
+
+for (const row of EFFECT_ROWS)
+  for (const method of row.methods) rowsOf.set(method, [...(rowsOf.get(method) ?? NONE), row])
+
+function prepare(entry: MethodEntry): readonly EffectRow[] {
+  const exact = rowsOf.get(`${entry.module}.${entry.method}`) ?? NONE
+  const general = rowsOf.get(`*.${entry.method.split('.').at(-1)}`) ?? NONE
+  const rows = [...exact, ...general]
+  prepared.set(entry, rows)
+  return rows
+}
+
+/** What this call does: the catalogue's effect, or a stronger one that the arguments show. Any arguments are answered. */
+export function effectOf(entry: MethodEntry, params: readonly Json[]): Effect {
+  const rows = prepared.get(entry) ?? prepare(entry)
+  let effect = entry.effect
+  for (const row of rows) effect = stronger(effect, row.raise(params, entry))
+  return effect
+}
+
+const RAW_TEXT = ['query', 'sql', 'cypher'] as const
+
+const isObject = (value: Json | undefined): value is JsonObject =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+const member = (value: Json | undefined, name: string): Json | undefined =>
+  isObject(value) && Object.hasOwn(value, name) ? value[name] : undefined
+
+function holdsAny(value: Json | undefined, names: readonly string[]): boolean {
+  if (!isObject(value)) return false
+  for (const name of names) if (Object.hasOwn(value, name)) return true
+  return false
+}
+
+const listOf = (value: Json | undefined): readonly Json[] => (Array.isArray(value) ? value : [])
+
+/** Names of operations as the sources write them, in lower case and without `_` and `-`; every other one is taken for the worst. */
+const OPERATIONS: ReadonlyMap<string, Effect> = new Map([
+  ...words(
+    'read',
+    'find findOne findMany findAll findById findSimilar findNodes findNodeById findRelationships',
+  ),
+  ...words(
+    'read',
+    'findRelationshipById query select get fetch fetchOne list listFiles download stats count sum',
+  ),
+  ...words('read', 'avg min max aggregate exists has search traverse shortestPath allPaths'),
+  ...words(
+    'write',
+    'insert insertOne insertMany create add set upsert upsertOne update updateOne updateMany',
+  ),
+  ...words('write', 'updateRecords updateNode updateRelationship updateVector updateMetadata createNode'),
+  ...words(
+    'write',
+    'createRelationship mergeNode mergeRelationship upload getSignedUrl publish send run execute',
+  ),
+  ...words(
+    'destructive',
+    'delete deleteOne deleteMany deleteAll deleteNode deleteRelationship deleteVectors',
+  ),
+  ...words(
+    'destructive',
+    'deleteByIds remove del drop clear clearAll reset revoke cancel raw rawSql sql cypher',
+  ),
+])
+
+function words(effect: Effect, names: string): [string, Effect][] {
+  return names.split(' ').map((name) => [name.toLowerCase(), effect])
+}
+
+/** Longer than every known name: what is beyond it need not be looked at. */
+const LONGEST = 40
+
+function operationEffect(module: string, operation: Json, input: Json | undefined): Effect {
+  if (typeof operation !== 'string' || operation.length > LONGEST) return 'admin'
+  const name = operation.toLowerCase().replace(/[_-]/g, '')
+  const effect = OPERATIONS.get(name) ?? 'admin'
+  if (holdsAny(input, RAW_TEXT) || (module === 'graph' && name === 'query'))
+    return stronger(effect, 'destructive')
+  // `where` decides for rows and nodes; the other modules name what they change.
+  if (/^update(one|many|records)?$/.test(name) && isEveryRow(member(input, 'where')))
+    return stronger(effect, 'destructive')
+  return effect
+}
+
+type Judge = (found: Effect, module: string, item: Json) => Effect
+
+/** The strongest effect that one of the arguments shows, a write at least. */
+function worst(params: readonly Json[], module: string, judge: Judge): Effect {
+  let effect: Effect = 'write'
+  for (const item of params) effect = judge(effect, module, item)
+  return effect
+}
+
+/** What a dispatch carries. */
+function inside(found: Effect, module: string, item: Json): Effect {
+  const operation = member(item, 'operation')
+  if (operation === undefined) return found
+  return stronger(found, operationEffect(module, operation, member(item, 'input')))
+}
+
+/** What a saved action would do: the definition stands in the argument itself or in its `data`. */
+function saved(found: Effect, module: string, item: Json): Effect {
+  let effect = found
+  for (const definition of [item, member(item, 'data')]) {
+    const template = member(definition, 'template')
+    const operation = member(definition, 'operation')
+    if (operation !== undefined) effect = stronger(effect, operationEffect(module, operation, template))
+    if (holdsAny(definition, RAW_TEXT) || holdsAny(template, RAW_TEXT) || typeof template === 'string')
+      effect = stronger(effect, 'destructive')
+  }
+  return effect
+}
+
+/** Module that a step of a feature works on; steps of other types have no operation. */
+const STEP_MODULES: ReadonlyMap<string, string> = new Map([
+  ['database', 'databases'],
+  ['graph', 'graph'],
+  ['vector', 'vector'],
+  ['storage', 'storage'],
+])
+
+function steps(found: Effect, _module: string, item: Json): Effect {
+  let effect = found
+  for (const step of listOf(member(item, 'steps'))) {
+    const type = member(step, 'type')
+    const module = typeof type === 'string' ? STEP_MODULES.get(type) : undefined
+    effect = inside(effect, module ?? '', step)
+    if (module !== undefined && holdsAny(member(step, 'input'), RAW_TEXT))
+      effect = stronger(effect, 'destructive')
+  }
+  return effect
+}
+
+/**
+ * True where a filter leaves no row out whatever the rows are, or where that cannot be told: absent, empty, no object, an operator
+ * that no source documents. A filter that happens to fit every row of one table (`id > 0`) cannot be seen.
+ */
+function isEveryRow(where: Json | undefined): boolean {
+  if (!isObject(where)) return true
+  // Fields and operators of one object are ANDed: one that leaves something out is enough.
+  for (const name of Object.keys(where)) if (!isEvery(name, where[name] as Json)) return false
+  return true
+}
+
+function isEvery(name: string, value: Json): boolean {
+  if (!name.startsWith('$')) return isObject(value) ? isEveryRow(value) : isEmptyList(value)
+  // Upper-case spellings are accepted too (ductape-backend.md 10.5).
+  switch (name.toLowerCase()) {
+    case '$and':
+      return branches(value).every(isEveryRow)
+    case '$or': {
+      const all = branches(value)
+      return all.length === 0 || all.some(isEveryRow)
+    }
+    case '$nor':
+    case '$nin':
+      return !Array.isArray(value) || value.length === 0
+    case '$like':
+    case '$ilike':
+      return typeof value !== 'string' || /^%*$/.test(value)
+    case '$regex':
+      return typeof value !== 'string' || /^\^?(\.\*)*\$?$/.test(value)
+    case '$startswith':
+    case '$endswith':
+    case '$contains':
+      return value === '' || isEmptyList(value)
+    // Every row that has the field: of a key, all of them.
+    case '$exists':
+    case '$isnotnull':
+      return value !== false
+    case '$isnull':
+      return value !== true
+    case '$ne':
+      return value === null
+    default:
+      return !NARROWING.has(name.toLowerCase())
+  }
+}
+
+const NARROWING: ReadonlySet<string> = new Set([
+  '$eq',
+  '$gt',
+  '$gte',
+  '$lt',
+  '$lte',
+  '$in',
+  '$between',
+  '$containedby',
+  '$overlaps',
+])
+
+const isEmptyList = (value: Json): boolean => Array.isArray(value) && value.length === 0
+
+/** Members of $and and $or: a list, or an object whose entries are the members. */
+function branches(value: Json): readonly Json[] {
+  if (Array.isArray(value)) return value
+  if (!isObject(value)) return []
+  return Object.keys(value).map((name) => Object.fromEntries([[name, value[name] as Json]]))
+}

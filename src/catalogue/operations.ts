@@ -1,0 +1,48 @@
+// Lists every operation that this build can be asked for, with each effect that its arguments can give it: what a policy's listing looks through.
+import type { Effect } from '../core/tool.ts'
+import { EFFECT_ROWS } from './effects.ts'
+import { allowedMethods, findMethod, MODULES } from './index.ts'
+
+export interface Operation {
+  readonly tool: string
+  readonly module: string | undefined
+  readonly method: string | undefined
+  readonly effect: Effect
+}
+
+const RISING: readonly Effect[] = ['read', 'write', 'destructive', 'admin']
+const DEPENDENT = new Set(EFFECT_ROWS.flatMap((row) => row.methods))
+
+/** The catalogue's effect, and every stronger one where the arguments can raise it. */
+const effectsOf = (module: string, method: string, effect: Effect): readonly Effect[] => {
+  const last = method.slice(method.lastIndexOf('.') + 1)
+  return DEPENDENT.has(`${module}.${method}`) || DEPENDENT.has(`*.${last}`)
+    ? RISING.slice(RISING.indexOf(effect))
+    : [effect]
+}
+
+/** `open`: methods outside the catalogue are let through, with effect admin. */
+export function listOperations(open: boolean): readonly Operation[] {
+  const execute = MODULES.flatMap((module) =>
+    allowedMethods(module).flatMap((method) => {
+      const entry = findMethod(module, method)
+      if (entry === undefined) return []
+      return effectsOf(module, method, entry.effect).map((effect) => ({
+        tool: 'ductape_execute',
+        module,
+        method,
+        effect,
+      }))
+    }),
+  )
+  const generate = ['ductape_generate_payload', 'ductape_generate_snippet'].map(
+    (tool): Operation => ({ tool, module: undefined, method: undefined, effect: 'read' }),
+  )
+  const outside: Operation = {
+    tool: 'ductape_execute',
+    module: undefined,
+    method: undefined,
+    effect: 'admin',
+  }
+  return [...execute, ...generate, ...(open ? [outside] : [])]
+}
