@@ -1,0 +1,138 @@
+// Puts the authenticators of a configuration together: the stage, what a refused caller is told, and the files that they depend on.
+import { isIP } from 'node:net'
+import type { Fleet } from '../core/fleet.ts'
+import { type HttpRequest, header } from '../core/http.ts'
+import { LOCAL_ROLE, makePrincipal, type Principal, SCOPES } from '../core/principal.ts'
+import type { Revocations } from '../core/runtime.ts'
+import type { Store } from '../core/store.ts'
+import { type ApiKeyOptions, createApiKeys } from './apikey/index.ts'
+import type { TokenAuthenticator } from './authenticator.ts'
+import { type Challenges, METADATA_PATH, prepareChallenges } from './challenge.ts'
+import { createDpop, DPOP_ALGORITHMS } from './dpop/index.ts'
+import { createCertificates, type MtlsOptions } from './mtls/index.ts'
+import type { IssuerOptions, OauthOptions, OauthPorts } from './oauth/index.ts'
+import type { IdentityOptions, Proof } from './stage.ts'
+
+export interface IdentityConfig {
+  readonly require: readonly Proof[]
+  readonly oauth?: Omit<OauthOptions, 'publicUrl'> | undefined
+  readonly apiKeys?: ApiKeyOptions | undefined
+  readonly mtls?: (MtlsOptions & { readonly ca: { readonly file: string } }) | undefined
+  readonly dpop: { readonly maxAge: number; readonly nonce: 'off' | 'required' }
+}
+
+export interface IdentityPorts {
+  fetch: OauthPorts['fetch']
+  /** Milliseconds since the epoch. */
+  now(): number
+  /** Monotonic milliseconds. */
+  tick(): number
+  revocations: Revocations
+  store: Store
+  fleet: Fleet
+  onEvent(name: string, fields?: Record<string, string | number>): void
+}
+
+export interface Identity {
+  /** True where somebody can be identified. */
+  readonly configured: boolean
+  readonly options: IdentityOptions
+  readonly challenges: Challenges
+  /** Names the peer of a request over the unix socket: the certificate's SHA-256, else X-Real-IP, else `unix`. */
+  peerOf: ((request: HttpRequest) => string) | undefined
+  /** Files whose bytes the authenticators want, at the start and at each change. */
+  readonly files: readonly { path: string; apply(bytes: Buffer): string | undefined }[]
+  /** Why nobody can be identified in one of the configured ways. */
+  notReady(): readonly string[]
+  /** Forgets what has been verified: after a reload everything is looked at again. */
+  drop(): void
+}
+
+export const isMetadataPath = (path: string): boolean =>
+  path === METADATA_PATH || path === `${METADATA_PATH}/mcp`
+
+/** Callers without an authenticator: TCP loopback. */
+export const LOCAL: Principal = makePrincipal({
+  method: 'none',
+  id: 'local',
+  subject: 'local',
+  roles: [LOCAL_ROLE],
+})
+
+/** The user who started the process that speaks over stdio. */
+export const stdioPrincipal = (user: string): Principal =>
+  makePrincipal({ method: 'stdio', id: `local:${user}`, subject: `local:${user}`, roles: [LOCAL_ROLE] })
+
+export async function createIdentity(
+  config: IdentityConfig | undefined,
+  publicUrl: string | undefined,
+  unix: boolean,
+  ports: IdentityPorts,
+): Promise<Identity> {
+  const { now, revocations } = ports
+  const dpop =
+    config?.oauth === undefined || publicUrl === undefined
+      ? undefined
+      : createDpop({ publicUrl, ...config.dpop, store: ports.store, fleet: ports.fleet })
+  const oauth =
+    config?.oauth === undefined || publicUrl === undefined || dpop === undefined
+      ? undefined
+      : // The token libraries are a quarter of the memory of a service that takes none.
+        (await import('./oauth/index.ts')).createOauth(
+          { ...config.oauth, publicUrl, issuers: config.oauth.issuers.map(withAudience(publicUrl)) },
+          { ...ports, dpop },
+        )
+  const tokens: TokenAuthenticator[] = []
+  if (config?.apiKeys !== undefined) tokens.push(createApiKeys(config.apiKeys, { revocations }))
+  if (oauth !== undefined) tokens.push(oauth)
+  const certificates =
+    config?.mtls === undefined ? undefined : createCertificates(config.mtls, { now, revocations })
+  const configured = tokens.length > 0 || certificates !== undefined
+  const challenges = prepareChallenges({
+    publicUrl,
+    issuers: config?.oauth?.issuers.map(({ issuer }) => issuer) ?? [],
+    baseline: [SCOPES.read],
+    dpopAlgorithms: DPOP_ALGORITHMS,
+  })
+
+  return {
+    configured,
+    challenges,
+    options: {
+      tokens,
+      // On TCP anybody who reaches the port could write the header.
+      certificates: unix ? certificates : undefined,
+      require: config?.require ?? [],
+      local: configured ? undefined : LOCAL,
+      isOpen: isMetadataPath,
+      challenge: challenges.answer,
+      now,
+    },
+    peerOf: unix ? (certificates?.peerOf ?? realIp) : undefined,
+    files:
+      certificates === undefined || config?.mtls === undefined
+        ? []
+        : [{ path: config.mtls.ca.file, apply: certificates.reload }],
+    notReady: () =>
+      certificates === undefined || certificates.ready()
+        ? []
+        : ['there are no certificate authorities: the file of auth.mtls.ca is missing or not valid'],
+    drop: () => oauth?.drop(),
+  }
+}
+
+/** Both resource identifiers that the metadata publishes are the audience of this service (RFC 9728 3.3, RFC 8707 2). */
+const withAudience =
+  (publicUrl: string) =>
+  (issuer: IssuerOptions): IssuerOptions => ({
+    ...issuer,
+    audience: issuer.audience ?? [publicUrl, `${publicUrl}/mcp`],
+  })
+
+/** An IPv4-mapped IPv6 address in full; a zone would make it longer. */
+const MAX_ADDRESS = 45
+
+function realIp(request: HttpRequest): string {
+  const address = header(request, 'x-real-ip')
+  return address !== undefined && address.length <= MAX_ADDRESS && isIP(address) !== 0 ? address : 'unix'
+}
