@@ -1,6 +1,17 @@
 // The release as it is delivered: bundle, runc, seccomp, Node's permission model and nginx with mTLS, one call through all of it.
 import assert from 'node:assert/strict'
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
@@ -8,11 +19,11 @@ import type { Client } from '@modelcontextprotocol/client'
 import { build } from '../../scripts/build.ts'
 import { type Emulator, startEmulator } from '../../src/emulator/index.ts'
 import { EXECUTE, TOOL_NAMES } from './lib/calls.ts'
-import { type Certificates, makeCertificates } from './lib/certs.ts'
-import { withClient } from './lib/mtls.ts'
-import { startNginx } from './lib/nginx.ts'
+import { type Certificates, escapedOf, makeCertificates } from './lib/certs.ts'
+import { agent, callTool, SOCKET_ORIGIN, socketAgent, withClient } from './lib/mtls.ts'
+import { sharedFolder, startNginx } from './lib/nginx.ts'
 import * as oci from './lib/oci.ts'
-import { configYaml, LISTENING } from './lib/service.ts'
+import { LIMITS, LISTENING_UNIX, mtlsSection, POLICY, unixConfig } from './lib/service.ts'
 import { path, unless } from './lib/tools.ts'
 
 const SERVE = ['/app/ductape-mcp.mjs', 'serve', '--config', `${oci.CONFIG_DIR}/config.yaml`]
@@ -28,6 +39,8 @@ describe('the release in its container', {
   let onBackendRequest: () => void = () => undefined
   let certs: Certificates
   let proxyDir: string
+  const socket = `${oci.RUN_DIR}/mcp.sock`
+  const auth = { mtls: mtlsSection(`${oci.CONFIG_DIR}/clients.crt`) }
 
   before(async () => {
     chmodSync(folder, 0o755)
@@ -37,8 +50,8 @@ describe('the release in its container', {
     await build(join(folder, 'dist'))
     oci.makeRootfs(rootfs, join(folder, 'dist'), [path('unshare')])
     emulator = await startEmulator({ observe: () => onBackendRequest() })
-    writeFileSync(join(configDir, 'config.yaml'), configYaml(emulator.url))
     certs = makeCertificates(proxyDir, 'proxy')
+    writeConfig(configDir, auth)
   })
 
   after(async () => {
@@ -46,43 +59,68 @@ describe('the release in its container', {
     rmSync(folder, { recursive: true, force: true })
   })
 
-  function container(
-    change: { readonly args?: readonly string[]; readonly seccomp?: oci.SeccompProfile | null } = {},
-  ): oci.Container {
-    const { args = [...NODE_FLAGS, ...SERVE], seccomp = oci.seccompProfile() } = change
-    return oci.runContainer({ rootfs, folder, configDir, args, seccomp })
+  /** A whole configuration: the static file, the authorities of the clients, and the live folder. */
+  function writeConfig(own: string, section: object | undefined): void {
+    const live = join(own, 'live')
+    mkdirSync(live)
+    writeFileSync(join(live, 'policy.yaml'), POLICY)
+    writeFileSync(join(live, 'limits.yaml'), LIMITS)
+    writeFileSync(join(own, 'clients.crt'), certs.ca)
+    const inside = { socket, live: `${oci.CONFIG_DIR}/live`, auth: section }
+    writeFileSync(join(own, 'config.yaml'), unixConfig({ backendUrl: emulator.url, ...inside }))
   }
 
-  /** One call straight to the container's port; the text of the answer. */
-  async function call(origin: string): Promise<string> {
-    const answer = await fetch(`${origin}/v1/tools/${EXECUTE.name}`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify(EXECUTE.arguments),
-      signal: AbortSignal.timeout(10_000),
-    })
-    return `${answer.status} ${await answer.text()}`
+  interface Running extends oci.Container {
+    /** Path of the socket outside. */
+    readonly socket: string
+  }
+
+  let runs = 0
+  function container(
+    change: {
+      readonly args?: readonly string[]
+      readonly seccomp?: oci.SeccompProfile | null
+      readonly config?: string
+      readonly runDir?: string
+    } = {},
+  ): Running {
+    const { args = [...NODE_FLAGS, ...SERVE], seccomp = oci.seccompProfile(), config = configDir } = change
+    const runDir = change.runDir ?? sharedFolder(join(folder, `run-${++runs}`), oci.UID)
+    const running = oci.runContainer({ rootfs, folder, configDir: config, runDir, args, seccomp })
+    return { ...running, socket: join(runDir, 'mcp.sock') }
+  }
+
+  /** One call straight to the container's socket, as nginx makes it; the status and text of the answer. */
+  async function call(service: Running): Promise<string> {
+    const dispatcher = socketAgent(service.socket)
+    try {
+      const headers = { 'x-client-cert': escapedOf(certs.client) }
+      const { status, text } = await callTool(dispatcher, headers, SOCKET_ORIGIN)
+      return `${status} ${text}`
+    } finally {
+      await dispatcher.close()
+    }
   }
 
   test('a client lists and calls through nginx with mTLS; SIGTERM lets a running call end', async () => {
     const service = container()
     try {
-      const port = (await service.line(LISTENING))[2]
-      const nginx = await startNginx(proxyDir, certs, `127.0.0.1:${port}`)
+      assert.equal((await service.line(LISTENING_UNIX))[1], socket)
+      const nginx = await startNginx(proxyDir, certs, service.socket)
       try {
-        const url = `https://localhost:${nginx.port}/mcp`
+        const dispatcher = () => agent(certs, { port: nginx.port })
         const ask = (client: Client) => client.callTool({ name: EXECUTE.name, arguments: EXECUTE.arguments })
         for (const [era, protocol] of [
           ['legacy', '2025-11-25'],
           ['auto', '2026-07-28'],
         ] as const)
-          await withClient(url, certs, era, async (client) => {
+          await withClient(dispatcher(), era, async (client) => {
             assert.equal(client.getNegotiatedProtocolVersion(), protocol)
             const { tools } = await client.listTools()
             assert.deepEqual(tools.map(({ name }) => name).sort(), TOOL_NAMES)
             assert.match(JSON.stringify(await ask(client)), /My Product/)
           })
-        await withClient(url, certs, 'auto', async (client) => {
+        await withClient(dispatcher(), 'auto', async (client) => {
           const reached = new Promise<void>((resolve) => {
             onBackendRequest = resolve
           })
@@ -117,7 +155,7 @@ describe('the release in its container', {
   test('inside there is no privilege, no writable file, no new process and no new namespace', async () => {
     const service = container()
     try {
-      await service.line(LISTENING)
+      await service.line(LISTENING_UNIX)
       const probe = await service.exec([oci.NODE, '-e', PROBE])
       assert.equal(probe.code, 0, probe.stderr)
       const { status, attempts } = JSON.parse(probe.stdout) as Probe
@@ -156,7 +194,7 @@ describe('the release in its container', {
   test('the same probe succeeds without the profile, so it is the profile that refuses', async () => {
     const service = container({ seccomp: null })
     try {
-      await service.line(LISTENING)
+      await service.line(LISTENING_UNIX)
       const probe = await service.exec([oci.NODE, '-e', PROBE])
       const { status, attempts } = JSON.parse(probe.stdout) as Probe
       assert.match(status, /^Seccomp:\t0$/m)
@@ -178,12 +216,12 @@ describe('the release in its container', {
       },
     })
     try {
-      const origin = String((await service.line(LISTENING))[1])
-      assert.match(await call(origin), /^200 .*My Product/s)
+      await service.line(LISTENING_UNIX)
+      assert.match(await call(service), /^200 .*My Product/s)
       // A stopped and continued process (cgroup freezer, debugger) restarts its waits by a call of its own.
       await service.signal('STOP')
       await service.signal('CONT')
-      assert.match(await call(origin), /^200 .*My Product/s)
+      assert.match(await call(service), /^200 .*My Product/s)
       await service.signal('TERM')
       assert.deepEqual(await service.exitWithin(10_000), { code: 0, signal: null }, service.stderr())
     } finally {
@@ -195,8 +233,8 @@ describe('the release in its container', {
     test(`without ${flag} it does not serve`, async () => {
       const service = container({ args: [...NODE_FLAGS.filter((each) => each !== flag), ...SERVE] })
       try {
-        const served = service.line(LISTENING).then(
-          async (match) => call(String(match[1])).catch((error) => `no answer: ${error}`),
+        const served = service.line(LISTENING_UNIX).then(
+          async () => call(service).catch((error) => `no answer: ${error}`),
           (error) => `no start: ${error}`,
         )
         assert.doesNotMatch(await served, /^200 /)
@@ -205,12 +243,57 @@ describe('the release in its container', {
       }
     })
 
+  test('the socket is for owner and group; killed and started again, the service takes its place back', async () => {
+    const runDir = sharedFolder(join(folder, 'run-again'), oci.UID)
+    const first = container({ runDir })
+    try {
+      await first.line(LISTENING_UNIX)
+      const { mode, uid, gid } = lstatSync(first.socket)
+      assert.deepEqual([mode & 0o777, uid, gid], [0o660, oci.UID, statSync(runDir).gid])
+      await first.signal('KILL')
+      await first.exit
+      assert.ok(lstatSync(first.socket).isSocket(), 'left behind')
+    } finally {
+      await first.remove()
+    }
+    const second = container({ runDir })
+    try {
+      await second.line(LISTENING_UNIX)
+      assert.match(await call(second), /^200 .*My Product/s)
+      await second.signal('TERM')
+      assert.deepEqual(await second.exitWithin(10_000), { code: 0, signal: null }, second.stderr())
+      assert.equal(existsSync(second.socket), false)
+    } finally {
+      await second.remove()
+    }
+  })
+
+  test('a policy that changes by symlink swap, as a ConfigMap does, is in force without a restart', async () => {
+    const own = join(folder, 'config-swap')
+    mkdirSync(own)
+    writeConfig(own, auth)
+    const live = join(own, 'live')
+    // The layout of a mounted volume: the files are links into ..data, and ..data is swapped whole.
+    mount(live, '..1', { 'policy.yaml': POLICY, 'limits.yaml': LIMITS })
+    const service = container({ config: own })
+    try {
+      await service.line(LISTENING_UNIX)
+      assert.match(await call(service), /^200 /)
+      mount(live, '..2', { 'policy.yaml': 'version: 1\nroles: {}\n', 'limits.yaml': LIMITS })
+      const since = Date.now()
+      let answer = await call(service)
+      while (answer.startsWith('200 ') && Date.now() - since < 15_000) answer = await call(service)
+      assert.match(answer, /^403 .*policy_denied/s)
+    } finally {
+      await service.remove()
+    }
+  })
+
   test('a unix socket without an authenticator refuses to start', async () => {
     const own = join(folder, 'config-unix')
     mkdirSync(own)
-    writeFileSync(join(own, 'config.yaml'), configYaml(emulator.url, 'unix:/run/app/app.sock'))
-    const args = [...NODE_FLAGS, ...SERVE]
-    const service = oci.runContainer({ rootfs, folder, configDir: own, args, seccomp: oci.seccompProfile() })
+    writeConfig(own, undefined)
+    const service = container({ config: own })
     try {
       assert.deepEqual(await service.exitWithin(20_000), { code: 2, signal: null })
       assert.match(service.stderr(), /unix socket.*authenticator/is)
@@ -219,7 +302,34 @@ describe('the release in its container', {
       await service.remove()
     }
   })
+
+  test('a folder that everybody may write to refuses to start', async () => {
+    const runDir = sharedFolder(join(folder, 'run-open'), oci.UID)
+    chmodSync(runDir, 0o777)
+    const service = container({ runDir })
+    try {
+      assert.deepEqual(await service.exitWithin(20_000), { code: 2, signal: null })
+      assert.match(service.stderr(), /everybody may write to the folder/)
+    } finally {
+      await service.remove()
+    }
+  })
 })
+
+/** Puts files in place as kubelet does: a folder of their own, a link `..data` to it swapped by rename, and links to the files. */
+function mount(volume: string, version: string, files: Readonly<Record<string, string>>): void {
+  mkdirSync(join(volume, version))
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(volume, version, name), text)
+  symlinkSync(version, join(volume, '..data_tmp'))
+  renameSync(join(volume, '..data_tmp'), join(volume, '..data'))
+  for (const name of Object.keys(files)) {
+    const link = join(volume, name)
+    // Only the first time: later the link stays, and what it leads to changes.
+    if (lstatSync(link).isSymbolicLink()) continue
+    rmSync(link)
+    symlinkSync(join('..data', name), link)
+  }
+}
 
 interface Probe {
   readonly status: string

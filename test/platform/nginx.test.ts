@@ -1,15 +1,14 @@
 // What the shipped nginx configuration lets through: client certificates, paths, request headers, streams and its own log.
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { type Dispatcher, request } from 'undici'
-import { type Certificates, makeCertificates } from './lib/certs.ts'
+import { agentId, type Certificates, escapedOf, makeCertificates } from './lib/certs.ts'
 import { agent } from './lib/mtls.ts'
-import { type Nginx, startNginx } from './lib/nginx.ts'
+import { type Nginx, sharedFolder, startNginx } from './lib/nginx.ts'
 import { unless } from './lib/tools.ts'
 
 const ALLOWED = {
@@ -31,16 +30,29 @@ const ALLOWED = {
 }
 
 const SPOOFED = {
+  'client-cert': ':AAAA:',
+  'client-cert-chain': ':AAAA:',
   cookie: 'a=b',
   forwarded: 'for=1.2.3.4',
   'mcp-session-id': 's',
   'proxy-authorization': 'Basic x',
+  'ssl-client-cert': 'x',
+  'x-client-cert-chain': 'x',
   'x-client-role': 'admin',
+  'x-forwarded-client-cert': 'Hash=00;URI=spiffe://example.test/ns/agents/sa/admin',
   'x-forwarded-for': '1.2.3.4',
   'x-forwarded-host': 'evil.example.test',
+  x_client_cert: 'underscore',
+  x_real_ip: '1.2.3.4',
   x_request_id: 'underscore',
+  'x-ssl-cert': 'x',
+  'x-ssl-client-cert': 'x',
+  'x-ssl-client-s-dn': 'CN=admin',
   'x-ssl-client-verify': 'SUCCESS',
 }
+
+/** What nginx says of the caller itself. */
+const IDENTITY = { 'x-forwarded-proto': 'https', 'x-real-ip': '127.0.0.1' }
 
 describe('nginx in front of the service', { skip: unless('nginx', 'openssl') }, () => {
   const folder = mkdtempSync(join(tmpdir(), 'ductape-mcp-nginx-'))
@@ -58,9 +70,12 @@ describe('nginx in front of the service', { skip: unless('nginx', 'openssl') }, 
   })
 
   before(async () => {
-    await new Promise<void>((resolve) => upstream.listen(0, '127.0.0.1', resolve))
+    chmodSync(folder, 0o755)
+    const socket = join(sharedFolder(join(folder, 'run')), 'mcp.sock')
+    await new Promise<void>((resolve) => upstream.listen(socket, resolve))
+    chmodSync(socket, 0o660)
     certs = makeCertificates(folder, 'proxy')
-    nginx = await startNginx(folder, certs, `127.0.0.1:${(upstream.address() as AddressInfo).port}`)
+    nginx = await startNginx(folder, certs, socket)
     client = agent(certs)
   })
 
@@ -71,6 +86,9 @@ describe('nginx in front of the service', { skip: unless('nginx', 'openssl') }, 
     await new Promise((resolve) => upstream.close(resolve))
     for (const each of [folder, stranger]) rmSync(each, { recursive: true, force: true })
   })
+
+  /** Of the request that reached the service; a function, because the compiler does not see who sets it. */
+  const headersSeen = (): IncomingHttpHeaders => seen?.headers ?? {}
 
   const ask = (path: string, options: object = {}) => {
     seen = undefined
@@ -84,9 +102,49 @@ describe('nginx in front of the service', { skip: unless('nginx', 'openssl') }, 
     assert.equal(statusCode, 200)
     assert.deepEqual(
       { ...seen?.headers },
-      { ...ALLOWED, host: `localhost:${nginx.port}`, 'content-length': String(body.length) },
+      {
+        ...ALLOWED,
+        ...IDENTITY,
+        'x-client-cert': escapedOf(certs.client),
+        host: `localhost:${nginx.port}`,
+        'content-length': String(body.length),
+      },
     )
     assert.equal(seen?.body, body)
+  })
+
+  test('who calls is what the connection says, however often and in whatever spelling a client says otherwise', async () => {
+    const other = certs.issue(`URI:${agentId('admin')}`)
+    const forged = escapedOf(other)
+    const spellings: readonly (readonly string[])[] = [
+      ['x-client-cert', forged],
+      ['X-Client-Cert', forged],
+      ['X-CLIENT-CERT', forged, 'x-client-cert', forged],
+      ['x-real-ip', '192.0.2.7', 'X-Real-IP', '192.0.2.8'],
+      ['X_Client_Cert', forged, 'x_real_ip', '192.0.2.7'],
+      ['x-forwarded-proto', 'http', 'x-client-cert', ''],
+    ]
+    for (const headers of spellings) {
+      const { body } = await ask('/mcp', { method: 'POST', body: '{}', headers: [...headers] })
+      await body.dump()
+      const arrived = Object.entries(headersSeen()).filter(([name]) => /cert|real|forwarded/i.test(name))
+      assert.deepEqual(
+        Object.fromEntries(arrived),
+        { ...IDENTITY, 'x-client-cert': escapedOf(certs.client) },
+        headers.join(' ').slice(0, 60),
+      )
+    }
+    const { body } = await ask('/mcp', { dispatcher: agent(certs, { identity: other }) })
+    await body.dump()
+    assert.equal(headersSeen()['x-client-cert'], escapedOf(other))
+  })
+
+  test('a second Authorization or DPoP header never reaches the service', async () => {
+    for (const name of ['authorization', 'dpop']) {
+      const { statusCode, body } = await ask('/mcp', { headers: [name, 'Bearer one', name, 'Bearer two'] })
+      await body.dump()
+      assert.ok(statusCode === 400 || headersSeen()[name] === 'Bearer one', name)
+    }
   })
 
   test('a body of unknown length is passed on as it comes', async () => {
@@ -143,9 +201,12 @@ describe('nginx in front of the service', { skip: unless('nginx', 'openssl') }, 
     assert.equal((await pieces.next()).done, true)
   })
 
-  test('no certificate, or one of another authority, gets nowhere', async () => {
+  test('no certificate, or one of another authority, gets nowhere; nor one that has expired or is for servers', async () => {
     const other = makeCertificates(stranger, 'stranger')
-    for (const dispatcher of [agent(certs, null), agent(certs, other.client)]) {
+    const server = certs.issue('DNS:agent-1.example.com', { purpose: 'serverAuth' })
+    const expired = certs.issue('DNS:agent-1.example.com', { days: -1 })
+    for (const identity of [null, other.client, server, expired]) {
+      const dispatcher = agent(certs, { identity })
       const { statusCode, body } = await ask('/mcp', { method: 'POST', body: '{}', dispatcher })
       await body.dump()
       await dispatcher.close()
@@ -155,7 +216,7 @@ describe('nginx in front of the service', { skip: unless('nginx', 'openssl') }, 
   })
 
   test('TLS 1.2 is refused', async () => {
-    const dispatcher = agent(certs, certs.client, 'TLSv1.2')
+    const dispatcher = agent(certs, { maxVersion: 'TLSv1.2' })
     await assert.rejects(ask('/mcp', { dispatcher }), /alert protocol version/i)
     await dispatcher.close()
   })

@@ -1,15 +1,37 @@
-// Makes a throw-away certificate authority with a server and a client certificate (P-256, one day), by openssl.
+// Makes a throw-away certificate authority with a server and client certificates (P-256, one day), by openssl.
 import { execFileSync } from 'node:child_process'
+import { createHash, X509Certificate } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { path } from './tools.ts'
 
+export interface KeyPair {
+  readonly cert: Buffer
+  readonly key: Buffer
+}
+
 export interface Certificates {
   readonly ca: string
   readonly server: { readonly certFile: string; readonly keyFile: string }
-  readonly client: { readonly cert: Buffer; readonly key: Buffer }
+  readonly client: KeyPair
   readonly caFile: string
+  /** A client certificate with these subject alternative names, as openssl writes them: `URI:...`, `DNS:...`. */
+  readonly issue: (names: string, change?: { readonly days?: number; readonly purpose?: string }) => KeyPair
 }
+
+/** The origin that agents are told; the server certificate names its host. */
+export const PUBLIC_URL = 'https://mcp.example.test'
+export const TRUST_DOMAIN = 'example.test'
+
+export const agentId = (name: string): string => `spiffe://${TRUST_DOMAIN}/ns/agents/sa/${name}`
+
+/** SHA-256 of the DER form, lower-case hex. */
+export const fingerprintOf = ({ cert }: KeyPair): string =>
+  createHash('sha256').update(new X509Certificate(cert).raw).digest('hex')
+
+/** As nginx writes it in `$ssl_client_escaped_cert`. */
+export const escapedOf = ({ cert }: KeyPair): string =>
+  encodeURIComponent(new X509Certificate(cert).toString())
 
 export function makeCertificates(folder: string, name: string): Certificates {
   const openssl = (...args: string[]): void => {
@@ -22,27 +44,38 @@ export function makeCertificates(folder: string, name: string): Certificates {
     ...['-keyout', file('ca.key'), '-out', file('ca.crt')],
     ...['-addext', 'basicConstraints=critical,CA:TRUE', '-addext', 'keyUsage=critical,keyCertSign,cRLSign'],
   )
-  const issue = (kind: 'server' | 'client', san: string): void => {
+  let issued = 0
+  const issue = (kind: string, names: string, purpose: string, days = 1): string => {
+    const stem = `${kind}-${++issued}`
     openssl(
       ...['req', '-new', ...newKey, '-subj', `/CN=${kind}`],
-      ...['-keyout', file(`${kind}.key`), '-out', file(`${kind}.csr`)],
+      ...['-keyout', file(`${stem}.key`), '-out', file(`${stem}.csr`)],
     )
-    const extensions = file(`${kind}.ext`)
+    const extensions = file(`${stem}.ext`)
     writeFileSync(
       extensions,
-      `basicConstraints=CA:FALSE\nkeyUsage=critical,digitalSignature\nextendedKeyUsage=${kind}Auth\nsubjectAltName=${san}\n`,
+      `basicConstraints=CA:FALSE\nkeyUsage=critical,digitalSignature\nextendedKeyUsage=${purpose}\nsubjectAltName=${names}\n`,
     )
     openssl(
-      ...['x509', '-req', '-in', file(`${kind}.csr`), '-CA', file('ca.crt'), '-CAkey', file('ca.key')],
-      ...['-CAcreateserial', '-days', '1', '-extfile', extensions, '-out', file(`${kind}.crt`)],
+      ...['x509', '-req', '-in', file(`${stem}.csr`), '-CA', file('ca.crt'), '-CAkey', file('ca.key')],
+      ...['-CAcreateserial', '-days', String(days), '-extfile', extensions, '-out', file(`${stem}.crt`)],
     )
+    return file(stem)
   }
-  issue('server', 'DNS:localhost,IP:127.0.0.1')
-  issue('client', 'URI:spiffe://example.test/agent')
+  const pair = (stem: string): KeyPair => ({
+    cert: readFileSync(`${stem}.crt`),
+    key: readFileSync(`${stem}.key`),
+  })
+  const server = issue(
+    'server',
+    `DNS:localhost,DNS:${new URL(PUBLIC_URL).hostname},IP:127.0.0.1`,
+    'serverAuth',
+  )
   return {
     ca: readFileSync(file('ca.crt'), 'utf8'),
     caFile: file('ca.crt'),
-    server: { certFile: file('server.crt'), keyFile: file('server.key') },
-    client: { cert: readFileSync(file('client.crt')), key: readFileSync(file('client.key')) },
+    server: { certFile: `${server}.crt`, keyFile: `${server}.key` },
+    client: pair(issue('client', `URI:${agentId('a1')}`, 'clientAuth')),
+    issue: (names, { days, purpose = 'clientAuth' } = {}) => pair(issue('client', names, purpose, days)),
   }
 }

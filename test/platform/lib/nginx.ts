@@ -1,5 +1,13 @@
 // Renders nginx/ductape-mcp.conf.template into a folder and runs a real nginx from it on a free loopback port.
-import { chmodSync, chownSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  writeFileSync,
+} from 'node:fs'
 import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import type { Certificates } from './certs.ts'
@@ -9,6 +17,15 @@ import { path, ROOT } from './tools.ts'
 const TEMPLATE = join(ROOT, 'nginx/ductape-mcp.conf.template')
 // The proxy's own user in the pod; as root we take it here too, so that a path only root can reach shows up.
 const PROXY_UID = 10101
+
+/** A folder whose files belong to the proxy's group, as an emptyDir under a pod's fsGroup: the service's socket stands there. */
+export function sharedFolder(folder: string, owner?: number): string {
+  mkdirSync(folder)
+  if (process.getuid?.() === 0) chownSync(folder, owner ?? 0, PROXY_UID)
+  // Set-group-id: what is made inside takes the folder's group.
+  chmodSync(folder, 0o2770)
+  return folder
+}
 
 export interface Nginx {
   readonly port: number
@@ -39,6 +56,7 @@ export function render(template: string, values: Readonly<Record<string, string>
   return text
 }
 
+/** `upstream` is the path of the service's socket. */
 export async function startNginx(folder: string, certs: Certificates, upstream: string): Promise<Nginx> {
   const asRoot = process.getuid?.() === 0
   if (asRoot) {
@@ -55,7 +73,7 @@ export async function startNginx(folder: string, certs: Certificates, upstream: 
       MCP_RUN_DIR: folder,
       MCP_ACCESS_LOG: accessLog,
       MCP_LISTEN: `127.0.0.1:${port}`,
-      MCP_UPSTREAM: upstream,
+      MCP_UPSTREAM: `unix:${upstream}`,
       MCP_TLS_CERT: certs.server.certFile,
       MCP_TLS_KEY: certs.server.keyFile,
       MCP_CLIENT_CA: certs.caFile,

@@ -8,10 +8,18 @@ import { path, ROOT } from './tools.ts'
 export const UID = 10001
 export const NODE = '/usr/bin/node'
 export const CONFIG_DIR = '/etc/ductape-mcp'
+/** The folder that service and proxy share; the socket stands there. */
+export const RUN_DIR = '/run/ductape-mcp'
 export const SECCOMP_PROFILE = join(ROOT, 'seccomp/ductape-mcp.json')
 
-/** What Node may do inside: the network, and reading the bundle and the config. Nothing else is granted. */
-export const PERMISSIONS = ['--allow-net', '--allow-fs-read=/app/', `--allow-fs-read=${CONFIG_DIR}/`] as const
+/** What Node may do inside: the network, reading the bundle and the config, and the socket's folder. Nothing else is granted. */
+export const PERMISSIONS = [
+  '--allow-net',
+  '--allow-fs-read=/app/',
+  `--allow-fs-read=${CONFIG_DIR}/`,
+  `--allow-fs-read=${RUN_DIR}/`,
+  `--allow-fs-write=${RUN_DIR}/`,
+] as const
 export const HARDENING = [
   '--permission',
   '--disable-proto=throw',
@@ -40,6 +48,7 @@ export interface ContainerOptions {
   /** A folder of the test's own: the bundle's config.json and runc's state go there. */
   readonly folder: string
   readonly configDir: string
+  readonly runDir: string
   readonly args: readonly string[]
   /** null runs without a filter: the control that shows a probe can succeed. */
   readonly seccomp: SeccompProfile | null
@@ -48,7 +57,7 @@ export interface ContainerOptions {
 export interface Container extends Running {
   /** Runs another process in the container, under the same limits, capabilities and filter. */
   readonly exec: (args: readonly string[]) => Promise<Exit & { stdout: string; stderr: string }>
-  readonly signal: (name: 'TERM' | 'STOP' | 'CONT') => Promise<void>
+  readonly signal: (name: 'TERM' | 'STOP' | 'CONT' | 'KILL') => Promise<void>
   readonly remove: () => Promise<void>
 }
 
@@ -66,7 +75,8 @@ export function makeRootfs(rootfs: string, dist: string, extra: readonly string[
     copyFileSync(from, target)
     chmodSync(target, mode)
   }
-  for (const folder of ['proc', 'dev', CONFIG_DIR]) mkdirSync(join(rootfs, folder), { recursive: true })
+  for (const folder of ['proc', 'dev', CONFIG_DIR, RUN_DIR])
+    mkdirSync(join(rootfs, folder), { recursive: true })
   put(process.execPath, NODE, 0o755)
   for (const program of extra) put(program, program, 0o755)
   for (const library of new Set([process.execPath, ...extra].flatMap(libraries))) put(library, library, 0o755)
@@ -104,6 +114,12 @@ function spec(options: ContainerOptions, id: string): object {
         type: 'bind',
         source: options.configDir,
         options: ['bind', 'ro', 'nosuid', 'nodev', 'noexec'],
+      },
+      {
+        destination: RUN_DIR,
+        type: 'bind',
+        source: options.runDir,
+        options: ['bind', 'nosuid', 'nodev', 'noexec'],
       },
     ],
     linux: {
