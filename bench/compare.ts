@@ -194,8 +194,19 @@ export function compareFigures(comparison: Comparison, plan: Plan): Figures[] {
   ]
 }
 
-const floorCeiling = 1.5
+/** Ours without identity, policy and limits. */
+export const CORE = 'ours, core only'
+
+const floorCeiling = 1.75
 const sdkCeiling = 0.28
+const accessCeiling = 0.3
+
+/** What identity (cached), policy and limits add to a call, in floors: the median over the windows that belong together. */
+function accessCost(comparison: Comparison, era: string): number {
+  const [all, core, floor] = ['ours', CORE, 'floor'].map((name) => find(comparison, name, era)?.windows)
+  if (all === undefined || core === undefined || floor === undefined) return Number.NaN
+  return median(all.map(({ cpu }, i) => (cpu - (core[i]?.cpu ?? Number.NaN)) / (floor[i]?.cpu ?? Number.NaN)))
+}
 
 export function compareBounds(comparison: Comparison): Bound[] {
   const ours = (era: string): [string, string] => ['ours', era]
@@ -211,6 +222,12 @@ export function compareBounds(comparison: Comparison): Bound[] {
       what: `CPU per call, ${era}: ours over SDK 1.x`,
       measured: cpuRatio(comparison, ours(era), ['sdk1', 'legacy']),
       bound: sdkCeiling,
+      kind: 'ceiling',
+    },
+    {
+      what: `CPU per call, ${era}: identity (cached), policy and limits, in floors`,
+      measured: accessCost(comparison, era),
+      bound: accessCeiling,
       kind: 'ceiling',
     },
   ])

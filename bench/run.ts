@@ -2,7 +2,9 @@
 // --quick: under a minute, prints only. --peers: without ours, to try the harness.
 import { parseArgs } from 'node:util'
 import { type Figures, publish } from '../scripts/verify/report.ts'
-import { compare, compareBounds, compareFigures, type Plan } from './compare.ts'
+import { accessScale } from './access.ts'
+import { CORE, compare, compareBounds, compareFigures, type Plan } from './compare.ts'
+import { startIssuer } from './harness/access.ts'
 import { envelope, reference } from './harness/calls.ts'
 import { loadAverage, session } from './harness/session.ts'
 import { entry, floor, ours, peers } from './harness/targets.ts'
@@ -24,8 +26,19 @@ async function main(): Promise<number> {
   const load = loadAverage()
   const plan = quick ? short : full
   const withOurs = !peersOnly && entry() !== undefined
-  const targets = withOurs ? [...peers, ours()] : peers
-  return await session(async (bench) => {
+  const issuer = withOurs ? await startIssuer() : undefined
+  const guarded =
+    issuer === undefined
+      ? []
+      : [
+          ours({
+            what: 'ductape-mcp serve from the bundle with everything built so far: an access token, 10 rules, every kind of limit, two records a call to a file',
+            access: { issuer, keys: 0, rules: 10 },
+          }),
+          ours({ name: CORE, what: 'the same without authenticator, policy file and limits' }),
+        ]
+  const targets = [...peers, ...guarded]
+  const result = session(async (bench) => {
     const comparison = await compare(bench, targets, plan)
     const starts = await sampleStarts(bench, targets, quick ? 3 : 5)
     const figures: Figures[] = [...compareFigures(comparison, plan), startFigures(starts, targets)]
@@ -33,6 +46,8 @@ async function main(): Promise<number> {
       figures.push(...(await scale(bench, withOurs ? [floor, ours()] : [floor], 1.2)))
       if (withOurs) figures.push(await layerCosts(bench, 1))
     }
+    const keysAndRules = withOurs && !quick ? await accessScale(bench, 1) : undefined
+    if (keysAndRules !== undefined) figures.push(keysAndRules.figures)
     return publish(
       {
         area: 'bench',
@@ -50,6 +65,7 @@ async function main(): Promise<number> {
           ? []
           : [
               ...compareBounds(comparison),
+              ...(keysAndRules === undefined ? [] : [keysAndRules.bound]),
               {
                 what: 'ready: ours over the start of bare Node',
                 measured: withOurs ? startRatio(starts, 'ours') : Number.NaN,
@@ -61,6 +77,7 @@ async function main(): Promise<number> {
       { write: !quick && !peersOnly },
     )
   })
+  return result.finally(() => issuer?.close())
 }
 
 process.exitCode = await main()

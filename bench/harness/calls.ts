@@ -144,11 +144,11 @@ export const mixed: readonly Kind[] = [
 ]
 
 /** One POST /mcp with exactly the headers that the era asks for. */
-export function encode(kind: Kind, era: Era, port: number): Encoded {
+export function encode(kind: Kind, era: Era, port: number, authorization?: string): Encoded {
   const text = kind.body(era)
   const modern = era === 'modern' ? `Mcp-Method: tools/call\r\nMcp-Name: ${kind.tool}\r\n` : ''
   const head =
-    `POST /mcp HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nAccept: application/json, text/event-stream\r\n` +
+    `POST /mcp HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\n${authorization === undefined ? '' : `Authorization: ${authorization}\r\n`}Accept: application/json, text/event-stream\r\n` +
     `Content-Type: application/json\r\nContent-Length: ${Buffer.byteLength(text)}\r\n` +
     `MCP-Protocol-Version: ${era === 'modern' ? modernVersion : legacyVersion}\r\n${modern}\r\n`
   const bytes = Buffer.from(head + text)

@@ -22,6 +22,8 @@ export type Load = {
   /** Calls per second, due whether or not answers come; without it every connection asks again at once. */
   readonly rate?: number
   readonly seed?: number
+  /** Value of the Authorization header. */
+  readonly authorization?: string
 }
 
 export type Loaded = {
@@ -71,7 +73,9 @@ async function run(load: Load, go: Promise<void>): Promise<Loaded> {
   const eras: Era[] =
     load.calls === 'mixed' ? ['legacy', 'modern'] : [load.calls === 'modern' ? 'modern' : 'legacy']
   const templates = kinds.map((kind) =>
-    eras.map((era) => (load.calls === 'direct' ? encodeDirect(load.port) : encode(kind, era, load.port))),
+    eras.map((era) =>
+      load.calls === 'direct' ? encodeDirect(load.port) : encode(kind, era, load.port, load.authorization),
+    ),
   )
   const weights = kinds.map((kind) => kind.weight)
   const random = seeded(load.seed ?? 1)

@@ -23,6 +23,8 @@ export type Running = {
   readonly pid: number
   /** From spawn to the first good call. */
   readonly readyMs: number
+  /** What every load on it has to have. */
+  readonly load: Pick<Load, 'authorization'>
   readonly stop: () => Promise<void>
   /** Empties the records file, so that a long run does not fill the disk. */
   readonly trim: () => void
@@ -31,17 +33,23 @@ export type Running = {
 /** Starts the target pinned to the server's core and waits for its first good call. */
 export async function start(bench: Bench, target: Target, options: { ipc?: boolean } = {}): Promise<Running> {
   const port = await freePort()
-  const { args, env = {}, stdout = '/dev/null' } = target.start(port, bench.backend.port, bench.dir)
+  const {
+    args,
+    env = {},
+    stdout = '/dev/null',
+    authorization,
+  } = target.start(port, bench.backend.port, bench.dir)
   const stderr = path.join(bench.dir, `stderr-${port}.txt`)
   const since = performance.now()
   const child = launch({ core: bench.cores.server, args, env, stdout, stderr, ipc: options.ipc ?? false })
   try {
     const era = target.eras[0] ?? 'legacy'
-    const readyMs = await firstGoodCall(child, port, era, since, stderr)
+    const readyMs = await firstGoodCall(child, port, era, since, stderr, authorization)
     const trim = () => {
       if (stdout !== '/dev/null' && existsSync(stdout)) truncateSync(stdout)
     }
-    return { target, port, child, pid: child.pid ?? 0, readyMs, stop: () => stop(child), trim }
+    const load = authorization === undefined ? {} : { authorization }
+    return { target, port, child, pid: child.pid ?? 0, readyMs, load, stop: () => stop(child), trim }
   } catch (error) {
     await stop(child)
     throw new Error(`${target.name}: ${(error as Error).message}`)
@@ -77,7 +85,7 @@ export type Window = {
 export async function measure(bench: Bench, running: Running, load: Omit<Load, 'port'>): Promise<Window> {
   const pids = [running.pid, bench.generator.pid, bench.backend.pid]
   let before = pids.map(usage)
-  const loaded = await bench.generator.run({ ...load, port: running.port }, () => {
+  const loaded = await bench.generator.run({ ...load, ...running.load, port: running.port }, () => {
     before = pids.map(usage)
   })
   const after = pids.map(usage)

@@ -154,8 +154,9 @@ export async function firstGoodCall(
   era: Era,
   since: number,
   stderr?: string,
+  authorization?: string,
 ): Promise<number> {
-  const call = encode(reference, era, port)
+  const call = encode(reference, era, port, authorization)
   let last = 'it never listened'
   while (performance.now() - since < startLimitMs) {
     if (child.exitCode !== null || child.signalCode !== null) {

@@ -1,6 +1,7 @@
 // The servers that a run compares: the floor, the two SDKs and ours, each with how it is started.
-import { existsSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
+import { type Access, prepareAccess } from './access.ts'
 import type { Era } from './calls.ts'
 import { root } from './process.ts'
 
@@ -8,6 +9,8 @@ export type Start = {
   readonly args: readonly string[]
   readonly env?: Record<string, string>
   readonly stdout?: string
+  /** Value of the Authorization header of its calls. */
+  readonly authorization?: string
 }
 export type Target = {
   readonly name: string
@@ -42,6 +45,11 @@ export const peers: readonly Target[] = [floor, sdk1, sdk2]
 const bundle = 'dist/ductape-mcp.mjs'
 export const sources = 'src/main.ts'
 
+/** A run is one caller, and as fast as it can be. */
+const NO_LIMITS =
+  'principal: { rate: off, concurrency: off, executions: off, inputTokens: off, outputTokens: off, deadline: off }\n'
+const ANY_RATE = 'peerRate: { perMinute: 10000000, burst: 1000000 }'
+
 /** What the runs start as ours: the bundle when it was built, else the sources; nothing when neither is there. */
 export function entry(): string | undefined {
   return [bundle, sources].find((file) => existsSync(path.join(root, file)))
@@ -51,11 +59,13 @@ export type Variant = {
   readonly name?: string
   readonly what?: string
   readonly entry?: string
-  /** Lines of config.yaml beside the listener and the backend. */
+  /** Lines of config.yaml beside the listeners, the backend, the limits and `http`. */
   readonly config?: readonly string[]
   /** Records go to a file in the run's folder, or are thrown away by the kernel. */
   readonly records?: 'file' | 'null'
   readonly nodeArgs?: readonly string[]
+  /** Identity, policy and limits; without it they are off. */
+  readonly access?: Access
   readonly env?: Record<string, string>
 }
 
@@ -71,17 +81,24 @@ export function ours(variant: Variant = {}): Target {
     eras: ['legacy', 'modern'],
     start(port, backendPort, dir) {
       const config = path.join(dir, `config-${port}.yaml`)
+      const live = path.join(dir, `live-${port}`)
+      mkdirSync(live, { recursive: true })
+      if (variant.access === undefined) writeFileSync(path.join(live, 'limits.yaml'), NO_LIMITS)
+      const access = variant.access === undefined ? undefined : prepareAccess(live, variant.access)
       const lines = [
         'version: 1',
         `listen: "127.0.0.1:${port}"`,
         'ops: off',
         `backend: { url: "http://127.0.0.1:${backendPort}" }`,
-        ...(variant.config ?? ['catalogue: enforce']),
+        `live: ${JSON.stringify(live)}`,
+        `http: { ${ANY_RATE} }`,
+        ...(access?.config ?? variant.config ?? ['catalogue: enforce']),
       ]
       writeFileSync(config, `${lines.join('\n')}\n`)
       return {
         args: [...(variant.nodeArgs ?? []), file, 'serve', '--config', config],
         ...(variant.env === undefined ? {} : { env: variant.env }),
+        ...(access !== undefined && { authorization: access.authorization }),
         stdout: records === 'file' ? path.join(dir, `records-${port}.jsonl`) : '/dev/null',
       }
     },
