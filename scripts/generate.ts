@@ -13,7 +13,7 @@ import { ERRORS_PATH, errorsText } from './generate/errors.ts'
 import { METRICS_PATH, metricsText } from './generate/metrics.ts'
 import { OPENAPI_PATH, openApiText } from './generate/openapi.ts'
 import { RECORD_SCHEMA_PATH, recordSchemaText } from './generate/records.ts'
-import { TOOLS_PATH, toolsText } from './generate/tools.ts'
+import { INJECTED_TOOLS_PATH, injectedToolsText, TOOLS_PATH, toolsText } from './generate/tools.ts'
 
 const ROOT = resolve(import.meta.dirname, '..')
 
@@ -25,6 +25,7 @@ export const GENERATED: Readonly<Record<string, () => string | Promise<string>>>
   [ERRORS_PATH]: errorsText,
   [METRICS_PATH]: metricsText,
   [TOOLS_PATH]: toolsText,
+  [INJECTED_TOOLS_PATH]: injectedToolsText,
   [RECORD_SCHEMA_PATH]: recordSchemaText,
   [OPENAPI_PATH]: openApiText,
   [CLIENT_TYPES_PATH]: clientTypesText,

@@ -2,49 +2,48 @@
 import type { Server } from 'node:http'
 import { Server as NetServer } from 'node:net'
 import type { Dispatcher } from 'undici'
+import { estimateTokens } from './admission/limits/index.ts'
 import { createRecordWriter } from './audit/record.ts'
 import type { LineWriter } from './audit/writer.ts'
 import { createBackendClient } from './backend/client.ts'
 import { prepareTimeouts } from './backend/timeouts.ts'
-import { hint } from './catalogue/hint.ts'
-import { describeCatalogue, describeModule, findMethod, MODULES } from './catalogue/index.ts'
+import { describeCatalogue, describeModule, MODULES } from './catalogue/index.ts'
+import { LOOKUP } from './catalogue/lookup.ts'
 import type { Config } from './config/index.ts'
-import { type Call, openCall, type Principal } from './core/call.ts'
+import { type Call, openCall } from './core/call.ts'
 import { type Denial, deny } from './core/denials.ts'
 import { type HttpAnswer, type HttpRequest, header } from './core/http.ts'
 import type { Json } from './core/json.ts'
+import type { Policy } from './core/policy.ts'
+import { ANONYMOUS, type Principal } from './core/principal.ts'
+import type { LimitRules } from './core/runtime.ts'
 import type { ToolDefinition } from './core/tool.ts'
 import { preflight, prepareCors } from './http/cors.ts'
 import { createListener } from './http/listener.ts'
-import { openApi } from './http/openapi.ts'
 import { createOpsListener } from './http/ops.ts'
+import { createPeerBucket } from './http/peer-bucket.ts'
 import { encodeRest } from './http/rest.ts'
-import type { Route, Router } from './http/router.ts'
+import type { Router } from './http/router.ts'
 import { securityHeaders } from './http/security-headers.ts'
+import { stdioPrincipal } from './identity/index.ts'
 import { decodeMcp } from './mcp/decode.ts'
 import { prepareEncoder, progressNotification } from './mcp/encode.ts'
 import type { SdkHandler } from './mcp/sdk.ts'
 import { stdioRequest } from './mcp/stdio-request.ts'
+import { createParts, type PartPorts } from './parts.ts'
 import { preparePipeline, type Recorder, STAGES, type StageRow } from './pipeline.ts'
-import type { Log } from './telemetry/log.ts'
+import { createRoutes } from './routes.ts'
 import { createMetrics } from './telemetry/metrics.ts'
 import type { Tracing } from './telemetry/spans.ts'
-import { createTools, type MethodLookup } from './tools/index.ts'
+import { createTools } from './tools/index.ts'
 
 /** Everything that the service takes from outside: time, randomness, descriptors and the network. */
-export interface Ports {
-  /** Milliseconds since the epoch. */
-  now(): number
-  /** Monotonic milliseconds. */
-  tick(): number
+export interface Ports extends PartPorts {
   /** A UUIDv7. */
   newId(): string
-  log: Log
   records: LineWriter
   tracing: Tracing | undefined
   backend: Dispatcher
-  /** Pod or host, and boot id. */
-  instance: string
   identity: { name: string; version: string }
 }
 
@@ -52,6 +51,8 @@ export interface Ports {
 export interface Overrides {
   tools?: readonly ToolDefinition[]
   stages?: readonly StageRow[]
+  /** What holds without live/limits.yaml. */
+  limits?: LimitRules | undefined
 }
 
 export interface App {
@@ -67,6 +68,12 @@ export interface App {
     onOpen: (call: Call) => void,
   ): Promise<HttpAnswer>
   inFlight(): number
+  /** The policy in force; undefined = none, and every call is refused. */
+  policy(): Policy | undefined
+  /** Looks at the files of the configuration now and reads what has changed. */
+  reload(): Promise<void>
+  /** From now on looks every second. */
+  watch(): void
   /** Loads what is not needed for the first call. */
   preload(): Promise<void>
   /** Stops taking requests and waits for those in flight, at most drainTimeout. Returns how many were left. */
@@ -80,10 +87,13 @@ export async function createApp(config: Config, ports: Ports, overrides: Overrid
   let draining = false
   let inFlight = 0
 
+  const parts = await createParts(config, ports, overrides.limits)
+  const { identity, live, limiter, credentials } = parts
   const timeouts = prepareTimeouts(config.backend.timeout, config.backend.methodTimeouts)
-  const tools =
+  const toolsFor = (mode: 'passthrough' | 'injected'): readonly ToolDefinition[] =>
     overrides.tools ??
     createTools({
+      mode,
       catalogue: config.catalogue,
       lookup: LOOKUP,
       keyPlacement: config.backend.keyPlacement,
@@ -91,15 +101,19 @@ export async function createApp(config: Config, ports: Ports, overrides: Overrid
       generateTimeout: config.backend.timeout,
       warn: () => log.warn('method_outside_catalogue'),
     })
+  const tools = { passthrough: toolsFor('passthrough'), injected: toolsFor('injected') }
   const backend = createBackendClient(ports.backend, {
     origin: config.backend.url,
     maxAnswer: config.backend.maxAnswer,
     userAgent: `${ports.identity.name}/${ports.identity.version}`,
   })
+  const notReady = (): readonly string[] => (draining ? ['draining'] : parts.notReady())
   const metrics = createMetrics({
     inFlight: () => inFlight,
     audit: () => ports.records.stats(),
-    ready: () => !draining,
+    ready: () => notReady().length === 0,
+    liveAges: live.ages,
+    storeAvailable: () => ports.store.available(),
     build: { version: ports.identity.version, node: process.version },
   })
   const records = createRecordWriter(ports.records, {
@@ -128,9 +142,16 @@ export async function createApp(config: Config, ports: Ports, overrides: Overrid
         allowedOrigins: config.http.allowedOrigins,
         maxBody: config.http.maxBody,
         draining: () => draining,
+        peerOf: identity.peerOf,
+        admit: createPeerBucket({ ...config.http.peerRate, tick: ports.tick }).take,
       },
+      identity: identity.options,
       protocol: { maxBody: config.http.maxBody, decodeMcp },
-      tools,
+      resolve: { tools, modeOf: credentials.modeOf },
+      validate: { credentialId: parts.credentialId, heldId: parts.heldId },
+      policy: { challenge: identity.challenges.forScopes, credentialAllowed: credentials.allowed },
+      limits: limiter,
+      credentials,
       backend,
       shape: { maxResult: config.response.maxResult },
     },
@@ -142,7 +163,7 @@ export async function createApp(config: Config, ports: Ports, overrides: Overrid
     request: HttpRequest | undefined,
     peer: string,
     channel: 'http' | 'stdio',
-    principal: Principal,
+    principal: Principal = ANONYMOUS,
   ): Call => {
     inFlight++
     return openCall({
@@ -152,11 +173,17 @@ export async function createApp(config: Config, ports: Ports, overrides: Overrid
       channel,
       peer,
       principal,
+      runtime: live.current(),
       ...(request !== undefined && { request }),
     })
   }
 
+  const settle = (call: Call): void => {
+    const delivered = call.result !== undefined && call.denial === undefined ? call.reply?.body : undefined
+    limiter.settle(call, delivered === undefined ? 0 : estimateTokens(delivered), isSpent(call))
+  }
   const closed = (call: Call, answer: { status: number; bytes: number }): void => {
+    if (call.reservation !== undefined) settle(call)
     if (call.decided) records.outcome(call, answer)
     else if (call.denial !== undefined) records.decision(call)
     ports.tracing?.end(call, answer.status)
@@ -181,32 +208,29 @@ export async function createApp(config: Config, ports: Ports, overrides: Overrid
     }
   }
 
-  const declarations = tools.map((tool) => tool.declaration)
-  const listing = JSON.stringify({ tools: declarations })
-  const description = JSON.stringify(
-    openApi({ tools: declarations, version: ports.identity.version, publicUrl: config.publicUrl }),
-  )
-
   // The SDK and express serve what is not a call; loading them after the first call keeps the start short.
   const sdk = once(async (): Promise<SdkHandler> => {
     const { createSdkHandler } = await import('./mcp/sdk.ts')
     return createSdkHandler({
       server: ports.identity,
-      tools: declarations,
       resources: { modules: MODULES, catalogue: describeCatalogue, module: describeModule },
       onError: () => log.debug('mcp_message_refused'),
     })
   })
-  const routes: readonly Route[] = [
-    {
-      method: 'post',
-      path: '/mcp',
-      answer: async (call) => (await sdk()).answer(call.request as HttpRequest, call.other as Json),
-    },
-    { method: 'get', path: '/v1/tools', answer: () => ({ status: 200, headers: {}, body: listing }) },
-    { method: 'get', path: '/openapi.json', answer: () => ({ status: 200, headers: {}, body: description }) },
-  ]
-  const router = once(async (): Promise<Router> => (await import('./http/router.ts')).createRouter(routes))
+  const routes = createRoutes({
+    tools,
+    modeOf: credentials.modeOf,
+    sharedListing: !identity.configured && config.live === undefined,
+    challenges: identity.challenges,
+    sdk,
+    revoke: parts.revoke,
+    decided: (call) => void recorder.decided(call),
+    version: ports.identity.version,
+    publicUrl: config.publicUrl,
+  })
+  const router = once(
+    async (): Promise<Router> => (await import('./http/router.ts')).createRouter(routes.list),
+  )
   const cors = prepareCors(config.http.allowedOrigins)
 
   /** The answer of a request that is no call, from a router of whatever kind. */
@@ -215,7 +239,7 @@ export async function createApp(config: Config, ports: Ports, overrides: Overrid
       if (call.request?.method === 'OPTIONS') return preflight()
       const answer = await find()
       if (answer !== undefined) return noteRefusal(call, answer)
-      call.denial = deny('path_unknown')
+      call.denial ??= deny('path_unknown')
     } catch (error) {
       recorder.fault(call, error)
       call.denial = deny('internal_error')
@@ -227,10 +251,9 @@ export async function createApp(config: Config, ports: Ports, overrides: Overrid
     return { ...answer, headers: { ...answer.headers, ...cors(header(call.request, 'origin')) } }
   }
 
-  const httpPrincipal: Principal = { method: 'none', subject: 'local' }
   const main = createListener(
     {
-      open: (request, peer) => open(request, peer, 'http', httpPrincipal),
+      open: (request, peer) => open(request, peer, 'http'),
       run,
       encode: (call) => withCors(call, encode(call)),
       route: async (call, message, response) =>
@@ -245,10 +268,12 @@ export async function createApp(config: Config, ports: Ports, overrides: Overrid
     { ...config.http, maxHeader: MAX_HEADER, securityHeaders: securityHeaders() },
   )
   const ops = createOpsListener({
-    notReady: () => (draining ? ['draining'] : []),
+    notReady,
+    warnings: parts.warnings,
     metrics: () => metrics.render(),
   })
 
+  const stdioUser = stdioPrincipal(String(process.getuid?.() ?? 'user'))
   const finish = (call: Call, answer: HttpAnswer): HttpAnswer => {
     closed(call, { status: answer.status, bytes: Buffer.byteLength(answer.body ?? '') })
     inFlight--
@@ -258,25 +283,25 @@ export async function createApp(config: Config, ports: Ports, overrides: Overrid
   return {
     main,
     ops,
-    tools,
+    tools: tools.passthrough,
     inFlight: () => inFlight,
+    policy: () => live.current().policy,
+    reload: parts.look,
+    watch: parts.watch,
     preload: async () => {
       await Promise.all([sdk(), router(), metrics.load()])
     },
     async handle(request, peer) {
-      const call = open(request, peer, 'http', httpPrincipal)
+      const call = open(request, peer, 'http')
       await run(call)
       if (call.denial !== undefined || call.result !== undefined) return finish(call, encode(call))
-      const route = routes.find(
+      const route = routes.list.find(
         (row) => row.method === request.method.toLowerCase() && row.path === request.path,
       )
       return finish(call, await routed(call, async () => route?.answer(call)))
     },
     async message(body, fault, onOpen) {
-      const call = open(undefined, 'stdio', 'stdio', {
-        method: 'stdio',
-        subject: `local:${process.getuid?.() ?? 'user'}`,
-      })
+      const call = open(undefined, 'stdio', 'stdio', stdioUser)
       call.surface = 'mcp'
       call.denial =
         fault ??
@@ -286,7 +311,9 @@ export async function createApp(config: Config, ports: Ports, overrides: Overrid
       if (call.other === undefined || call.denial !== undefined) return finish(call, encode(call))
       return finish(
         call,
-        await routed(call, async () => (await sdk()).answer(stdioRequest(body), body as Json)),
+        await routed(call, async () =>
+          (await sdk()).answer(stdioRequest(body), body as Json, routes.listing(call)),
+        ),
       )
     },
     async drain() {
@@ -304,6 +331,7 @@ export async function createApp(config: Config, ports: Ports, overrides: Overrid
       ops.closeAllConnections()
       await Promise.all([
         backend.close(),
+        parts.close(),
         sdk.started() ? sdk().then((handler) => handler.close()) : undefined,
         ports.tracing?.close(),
       ])
@@ -314,12 +342,16 @@ export async function createApp(config: Config, ports: Ports, overrides: Overrid
 /** All headers of a request together, in bytes (docs of headers_too_large). */
 const MAX_HEADER = 16_384
 
-const LOOKUP: MethodLookup = { modules: MODULES, find: findMethod, hint }
-
 /** A refusal by the SDK is recorded like one of ours. */
 function noteRefusal(call: Call, answer: HttpAnswer): HttpAnswer {
   if (answer.refused) call.denial = deny('mcp_refused')
   return answer
+}
+
+/** An operation that reached the backend is used up, whether or not it worked; one that was not sent is not. */
+function isSpent(call: Call): boolean {
+  if (!call.decided || (call.stage !== 'backend' && call.stage !== 'shape')) return false
+  return call.denial?.code !== 'backend_unreachable' && call.denial?.code !== 'cancelled'
 }
 
 function faultPlace(error: unknown): string {

@@ -33,6 +33,18 @@ const COMMANDS: Record<string, Command> = {
     summary: 'check, print or describe the configuration',
     run: async (argv, io) => (await import('./config/command.ts')).configCommand(argv, io),
   },
+  policy: {
+    summary: 'check a policy, or explain what it decides',
+    run: async (argv, io) => (await import('./cli/policy.ts')).policyCommand(argv, io),
+  },
+  key: {
+    summary: 'create, list, rotate and revoke API keys',
+    run: async (argv, io) => (await import('./cli/key.ts')).keyCommand(argv, io),
+  },
+  revoke: {
+    summary: 'revoke a credential on all replicas',
+    run: async (argv, io) => (await import('./cli/revoke.ts')).revokeCommand(argv, io),
+  },
   health: {
     summary: 'ask a running service whether it is ready',
     run: async (argv, io) => (await import('./client/health.ts')).healthCommand(argv, io),

@@ -21,6 +21,17 @@ export const OUTBOUND = {
     destination: 'backend.url (through outbound.proxy where set)',
     when: 'always',
   },
+  issuer: {
+    purpose: 'Fetches the metadata and public keys of an authorization server',
+    destination: 'auth.oauth.issuers[].issuer and its jwks_uri (through outbound.proxy where set)',
+    when: 'only with auth.oauth: at the first token, then when keys are old or unknown',
+  },
+  store: {
+    purpose:
+      'Shares limits, revocations and DPoP identifiers between replicas; dialled by the Redis client in src/store',
+    destination: 'store.redis.url',
+    when: 'only where store.redis is set',
+  },
   otlp: {
     purpose: 'Sends traces; dialled by the OpenTelemetry exporter',
     destination: 'OTEL_EXPORTER_OTLP_ENDPOINT or OTEL_EXPORTER_OTLP_TRACES_ENDPOINT',
@@ -94,6 +105,8 @@ export interface DialOptions {
   /** http(s)://host:port of an egress proxy. */
   proxy: string | undefined
   connectTimeout: number
+  /** The name may resolve to a private address: the operator has said so. */
+  privateNetwork?: boolean
 }
 
 /** Opens the pool of one destination; connections are made when they are needed. */
@@ -127,13 +140,62 @@ export async function dial(_row: keyof typeof OUTBOUND, options: DialOptions): P
 /** The private address is refused on the connected socket, after the name was resolved: a check of the name beforehand could be answered differently the second time. */
 function guardedConnect(options: DialOptions): BuildConnector.connector {
   const connect = buildConnector({ ...trust(options), allowH2: false, timeout: options.connectTimeout })
-  const allowPrivate = isPrivateHost(new URL(options.origin).hostname)
+  const allowPrivate = options.privateNetwork === true || isPrivateHost(new URL(options.origin).hostname)
   return (target, callback) =>
     connect(target, (...[error, socket]) => {
       if (error !== null) return callback(error, null)
       const refused = refusePrivate(socket, allowPrivate)
       return refused === undefined ? callback(null, socket) : callback(refused, null)
     })
+}
+
+export interface FetchOptions extends Omit<DialOptions, 'origin' | 'connections'> {
+  url: string
+  /** Bytes of the answer that are read at most. */
+  limit: number
+  /** Milliseconds for all of it. */
+  timeout: number
+}
+
+/** One GET on a connection of its own: no redirect is followed, and a longer or later answer rejects. */
+export async function fetchBytes(
+  row: keyof typeof OUTBOUND,
+  { url, limit, timeout, ...options }: FetchOptions,
+): Promise<{ status: number; body: Buffer }> {
+  const { origin, pathname, search } = new URL(url)
+  const dispatcher = await dial(row, { ...options, origin, connections: 1 })
+  const chunks: Buffer[] = []
+  let bytes = 0
+  let status = 0
+  try {
+    await new Promise<void>((resolve, reject) => {
+      const late = setTimeout(() => reject(new Error('no answer in time')), timeout)
+      const settle = (error?: Error): void => {
+        clearTimeout(late)
+        if (error === undefined) resolve()
+        else reject(error)
+      }
+      dispatcher.dispatch(
+        { origin, path: pathname + search, method: 'GET', headers: ['accept', 'application/json'] },
+        {
+          onRequestStart: () => undefined,
+          onResponseStart: (_controller, code) => {
+            status = code
+          },
+          onResponseData: (_controller, chunk) => {
+            bytes += chunk.length
+            if (bytes > limit) settle(new Error('the answer is too large'))
+            else chunks.push(chunk)
+          },
+          onResponseEnd: () => settle(),
+          onResponseError: (_controller, error) => settle(error),
+        },
+      )
+    })
+  } finally {
+    await dispatcher.destroy()
+  }
+  return { status, body: Buffer.concat(chunks, bytes) }
 }
 
 const trust = ({ ca }: DialOptions): { ca?: string } => (ca === undefined ? {} : { ca })

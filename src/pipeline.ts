@@ -1,21 +1,29 @@
 // The way of a call: the ordered stages and the runner around them. Read this first.
 
+import { prepareLimits } from './admission/limits/stage.ts'
+import { preparePolicy } from './admission/policy/stage.ts'
 import { prepareResolve } from './admission/resolve.ts'
 import { prepareValidate } from './admission/validate.ts'
 import type { BackendClient } from './backend/client.ts'
 import { prepareBackend } from './backend/stage.ts'
 import type { Call, Stage, Verdict } from './core/call.ts'
 import { deny, type StageName } from './core/denials.ts'
-import type { ToolDefinition } from './core/tool.ts'
+import { prepareCredentials } from './credentials/stage.ts'
 import { type ProtocolOptions, prepareProtocol } from './http/protocol.ts'
 import { prepareTransport, type TransportOptions } from './http/transport.ts'
+import { prepareIdentity } from './identity/stage.ts'
 import { prepareShape, type ShapeOptions } from './response/shape.ts'
 
 /** What the stages are made of; app.ts puts it together. */
 export interface Parts {
   transport: TransportOptions
   protocol: ProtocolOptions
-  tools: readonly ToolDefinition[]
+  identity: Parameters<typeof prepareIdentity>[0]
+  resolve: Parameters<typeof prepareResolve>[0]
+  validate: Parameters<typeof prepareValidate>[0]
+  policy: Parameters<typeof preparePolicy>[0]
+  limits: Parameters<typeof prepareLimits>[0]
+  credentials: Parameters<typeof prepareCredentials>[0]
   backend: BackendClient
   shape: ShapeOptions
 }
@@ -34,12 +42,20 @@ export interface StageRow {
 export const STAGES: readonly StageRow[] = [
   // From the head alone, so that a request which will be refused costs no body.
   { name: 'transport', group: 'ingress', prepare: (parts) => prepareTransport(parts.transport) },
+  // Also from the head alone: nobody unknown has a body read.
+  { name: 'identity', group: 'ingress', prepare: (parts) => prepareIdentity(parts.identity) },
   // The one reading and the one parsing of the body: everything after it looks at the same value.
   { name: 'protocol', group: 'ingress', prepare: (parts) => prepareProtocol(parts.protocol) },
   // An unknown tool is an error of the protocol; what follows are results of a tool.
-  { name: 'resolve', group: 'admission', prepare: (parts) => prepareResolve(parts.tools) },
+  { name: 'resolve', group: 'admission', prepare: (parts) => prepareResolve(parts.resolve) },
   // The cheapest reason to refuse comes first.
-  { name: 'validate', group: 'admission', prepare: () => prepareValidate() },
+  { name: 'validate', group: 'admission', prepare: (parts) => prepareValidate(parts.validate) },
+  // What the caller may do; tools/list asks the same question.
+  { name: 'policy', group: 'admission', prepare: (parts) => preparePolicy(parts.policy) },
+  // Only what is allowed is counted: a refused call uses up nothing.
+  { name: 'limits', group: 'admission', prepare: (parts) => prepareLimits(parts.limits) },
+  // As late as it can be: what was refused before never had a key.
+  { name: 'credentials', group: 'execution', prepare: (parts) => prepareCredentials(parts.credentials) },
   // The only I/O of a call.
   { name: 'backend', group: 'execution', prepare: (parts) => prepareBackend(parts.backend) },
   // Nothing reaches the caller that has not been through here.
@@ -94,4 +110,7 @@ export function preparePipeline(
 
 /** After `protocol`, a request that named no tool is no call: a GET, another MCP method, a preflight. */
 const isForRouter = (call: Call): boolean =>
-  call.stage === 'protocol' && call.toolName === '' && call.message === undefined && call.surface !== 'rest'
+  call.stage === 'protocol' &&
+  call.toolName === '' &&
+  call.message === undefined &&
+  (call.surface !== 'rest' || call.other !== undefined)

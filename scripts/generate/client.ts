@@ -38,7 +38,8 @@ export function clientTypesText(document: JsonObject = openApiDocument()): strin
 function toolOperations(document: JsonObject): ToolOperation[] {
   const paths = document['paths'] as Record<string, { post?: JsonObject }>
   return Object.entries(paths).flatMap(([path, { post }]) => {
-    if (post === undefined) return []
+    // Administration is no tool.
+    if (post === undefined || !path.startsWith('/v1/tools/')) return []
     const body = post['requestBody'] as { content: Record<string, { schema: JsonObject }> }
     const responses = post['responses'] as Record<string, { content: Record<string, { schema: JsonObject }> }>
     return [

@@ -1,6 +1,6 @@
 // Writes what derives from the config schema: schema/config.schema.json and docs/reference/config.md.
 import { configJsonSchema } from '../../src/config/json-schema.ts'
-import { CONFIG_KEYS, CONFIG_SECTIONS, type ConfigKey } from '../../src/config/keys.ts'
+import { CONFIG_KEYS, CONFIG_SECTIONS, type ConfigKey, HOMES, type Home } from '../../src/config/keys.ts'
 import { LATER_KEYS } from '../../src/config/schema.ts'
 
 export const CONFIG_SCHEMA_PATH = 'schema/config.schema.json'
@@ -16,7 +16,9 @@ const INTRO = `# Configuration
 
 One file, \`config.yaml\`, named by \`--config FILE\` or the variable \`DUCTAPE_MCP_CONFIG\`. Every key is optional: without a file
 and without a variable the service listens on loopback with the defaults below. The file is read once, at the start; a change is
-a rollout.
+a rollout. What changes while the service runs stands in the folder that \`live\` names: each of its files is read again within two seconds
+of a change, alone; a bad one keeps the last good one in force and says so in the log, in /readyz and in
+\`ductape_mcp_live_config_age_seconds\`.
 
 - **Units** stand in the value: durations \`"500ms"\` \`"30s"\` \`"5m"\` \`"1h"\`, sizes \`"512B"\` \`"64KiB"\` \`"1MiB"\` \`"1GiB"\`; whole numbers only.
 - **Secrets** are never in the file. A key that needs one takes \`{ file: path }\`.
@@ -41,12 +43,17 @@ audit:
 
 export function configReferenceText(): string {
   const parts = [INTRO]
-  const topLevel = CONFIG_KEYS.filter(({ path }) => !path.includes('.'))
-  parts.push(`## Top level\n\n${table(topLevel)}`)
-  for (const { path, description } of CONFIG_SECTIONS.filter((section) => !section.path.includes('.'))) {
-    parts.push(
-      `## ${path}\n\n${description}.\n\n${table(CONFIG_KEYS.filter((key) => key.path.startsWith(`${path}.`)))}`,
-    )
+  const own = CONFIG_KEYS.filter(({ home }) => home === 'config.yaml')
+  const sections = CONFIG_SECTIONS.filter(({ home, path }) => home === 'config.yaml' && !path.includes('.'))
+  const top = own.filter(({ path }) => !sections.some((section) => path.startsWith(`${section.path}.`)))
+  parts.push(`## Top level\n\n${table(top)}`)
+  for (const { path, description } of sections) {
+    const keys = own.filter((key) => key.path.startsWith(`${path}.`))
+    parts.push(`## ${path}\n\n${description}.\n\n${table(keys)}`)
+  }
+  for (const home of Object.keys(HOMES) as Home[]) {
+    if (home === 'config.yaml') continue
+    parts.push(`## ${home}\n\n${LIVE[home]}\n\n${table(CONFIG_KEYS.filter((key) => key.home === home))}`)
   }
   const later = LATER_KEYS.map((key) => `\`${key}\``).join(', ')
   parts.push(
@@ -55,10 +62,22 @@ export function configReferenceText(): string {
   return parts.join('\n')
 }
 
+const LIVE: Readonly<Record<Exclude<Home, 'config.yaml'>, string>> = {
+  'live/policy.yaml': 'Who may do what: [policy](../operate/policy.md).',
+  'live/keys.yaml':
+    'The hashes of the API keys: [identity](../operate/identity.md). Over 4 MiB it has to be JSON.',
+  'live/limits.yaml': 'How much everybody may use: [limits](../operate/limits.md).',
+  'live/revocations.yaml':
+    'Credentials that are refused although they are valid: [identity](../operate/identity.md).',
+}
+
+/** `static` is read at the start, `live` whenever the file changes. */
+const shownHome = (home: Home): string => (home === 'config.yaml' ? 'static' : 'live')
+
 function table(keys: readonly ConfigKey[]): string {
   const rows = keys.map(({ path, home, type, default: standard, description }) => {
     const value = standard === undefined ? 'not set' : `\`${JSON.stringify(standard)}\``
-    return `| \`${path}\` | ${type} | ${value} | ${home} | ${description} |`
+    return `| \`${path}\` | ${type} | ${value} | ${shownHome(home)} | ${description} |`
   })
   return ['| key | type | default | home | meaning |', '|---|---|---|---|---|', ...rows, ''].join('\n')
 }

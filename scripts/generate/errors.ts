@@ -22,9 +22,13 @@ Everything that ends a call early has a code. The codes are stable: match on the
 
 const HEADS: Readonly<Record<StageName, string>> = {
   transport: 'decided from the head of the request, before a byte of the body is read',
+  identity: 'decided from the head of the request: who calls is not shown, or not believed',
   protocol: 'the body is not a message that this service understands',
   resolve: 'there is no such tool',
   validate: 'the arguments are not those of the tool; nothing was sent to the backend',
+  policy: 'the caller may not do this; nothing was sent to the backend',
+  limits: 'the caller, the tool or the tenant has used up what it may; nothing was sent to the backend',
+  credentials: 'there is no Ductape key to send with the call; nothing was sent to the backend',
   backend: 'the backend was asked, or could not be',
   shape: 'the answer of the backend could not be passed on',
 }

@@ -26,6 +26,8 @@ export async function metricsText(): Promise<string> {
     inFlight: () => 0,
     audit: () => ({ written: 0, lost: 0, pendingBytes: 0 }),
     ready: () => true,
+    liveAges: () => [],
+    storeAvailable: () => true,
     build: { version: '', node: '' },
   })
   const own = (await metrics.list()).filter(({ name }) => /^(mcp|ductape_mcp)_/.test(name))

@@ -32,16 +32,33 @@ const header = (type: string): JsonObject => ({
   v: { const: 1 },
 })
 
+const RULE: JsonObject = { type: 'string', description: 'Rule of the policy that decided' }
+const WOULD_DENY: JsonObject = {
+  const: true,
+  description: 'The policy observes: it let through what it would refuse when it enforces',
+}
+
 const decision = closed({
   ...header('decision'),
   decision: {
     anyOf: [
-      closed({ allowed: { const: true } }),
-      closed({ allowed: { const: false }, code: oneOf(CODES), stage: oneOf(STAGES) }),
+      closed({ allowed: { const: true }, rule: RULE, wouldDeny: WOULD_DENY }, ['rule', 'wouldDeny']),
+      closed(
+        {
+          allowed: { const: false },
+          code: oneOf(CODES),
+          rule: RULE,
+          stage: oneOf(STAGES),
+          wouldDeny: WOULD_DENY,
+        },
+        ['rule', 'wouldDeny'],
+      ),
     ],
   },
   what: closed(
     {
+      action: { ...oneOf(['revoke']), description: 'An administrative request' },
+      credentialId: text('^[a-z0-9]{1,16}\\.[A-Za-z0-9_-]{43}$', 'Keyed hash of the Ductape key of the call'),
       effect: oneOf(['read', 'write', 'destructive', 'admin']),
       mcpMethod: oneOf([...MCP_METHODS, 'other']),
       method: text(
@@ -63,13 +80,62 @@ const decision = closed({
       traceId: text('^[0-9a-f]{32}$', 'W3C trace id'),
       transport: oneOf(['http', 'stdio']),
     },
-    ['effect', 'mcpMethod', 'method', 'module', 'revision', 'rpcId', 'surface', 'tool', 'traceId'],
+    [
+      'action',
+      'credentialId',
+      'effect',
+      'mcpMethod',
+      'method',
+      'module',
+      'revision',
+      'rpcId',
+      'surface',
+      'tool',
+      'traceId',
+    ],
   ),
-  who: closed({
-    method: oneOf(['none', 'stdio']),
-    peer: { type: 'string', description: 'Address of the peer, `unix` or `stdio`' },
-    subject: { type: 'string', description: 'Whom the caller was taken for' },
-  }),
+  who: closed(
+    {
+      actors: {
+        type: 'array',
+        items: { type: 'string' },
+        description: 'Subjects of the act chain, the newest first',
+      },
+      binding: oneOf(['mtls', 'dpop']),
+      certificate: text('^[0-9a-f]{64}$', 'SHA-256 of the client certificate'),
+      clientId: { type: 'string', description: 'client_id or azp of the token' },
+      issuer: { type: 'string', description: 'iss of the token' },
+      keyId: { type: 'string', description: 'Id of the API key record; never the key' },
+      method: oneOf(['none', 'stdio', 'oauth', 'api-key', 'mtls']),
+      owner: { type: 'string', description: 'Who answers for the API key' },
+      peer: {
+        type: 'string',
+        description: 'SHA-256 of the client certificate, else the address of the peer; `unix` or `stdio`',
+      },
+      principal: {
+        type: 'string',
+        description: 'One name over all issuers and methods; limits are counted by it',
+      },
+      roles: { type: 'array', items: { type: 'string' } },
+      spiffeId: text('^spiffe://', 'SPIFFE ID of the client certificate'),
+      subject: { type: 'string', description: 'Whom the caller was taken for' },
+      tenant: { type: 'string' },
+      tokenId: text('^[A-Za-z0-9_-]{43}$', 'SHA-256 of the jti of the token'),
+    },
+    [
+      'actors',
+      'binding',
+      'certificate',
+      'clientId',
+      'issuer',
+      'keyId',
+      'owner',
+      'roles',
+      'spiffeId',
+      'tenant',
+      'tokenId',
+    ],
+  ),
 })
 
 const outcome = closed({

@@ -1,17 +1,18 @@
-// Writes docs/reference/tools.json: tools/list as the service publishes it, so that a change of it shows in a diff.
-import { findMethod, MODULES } from '../../src/catalogue/index.ts'
+// Writes docs/reference/tools.json and tools-injected.json: tools/list for callers that bring their keys and for those that never have one, so that a change shows in a diff.
+import { LOOKUP } from '../../src/catalogue/lookup.ts'
 import { defaultConfig } from '../../src/config/index.ts'
 import type { ToolDeclaration } from '../../src/core/tool.ts'
 import { createTools } from '../../src/tools/index.ts'
 
 export const TOOLS_PATH = 'docs/reference/tools.json'
+export const INJECTED_TOOLS_PATH = 'docs/reference/tools-injected.json'
 
-export function toolDeclarations(): ToolDeclaration[] {
+export function toolDeclarations(mode: 'passthrough' | 'injected' = 'passthrough'): ToolDeclaration[] {
   const { backend, catalogue } = defaultConfig()
   return createTools({
     catalogue,
-    // Declarations name the modules; nothing is looked up or called here.
-    lookup: { modules: MODULES, find: findMethod, hint: () => ({ unknown: 'method', text: '' }) },
+    mode,
+    lookup: LOOKUP,
     keyPlacement: backend.keyPlacement,
     timeout: () => backend.timeout,
     generateTimeout: backend.timeout,
@@ -19,4 +20,7 @@ export function toolDeclarations(): ToolDeclaration[] {
   }).map(({ declaration }) => declaration)
 }
 
-export const toolsText = (): string => `${JSON.stringify({ tools: toolDeclarations() }, null, 2)}\n`
+export const toolsText = (): string => text(toolDeclarations())
+export const injectedToolsText = (): string => text(toolDeclarations('injected'))
+
+const text = (tools: readonly ToolDeclaration[]): string => `${JSON.stringify({ tools }, null, 2)}\n`

@@ -17,7 +17,15 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   routes: ['feature'],
   app: ['feature', 'config/index.ts', 'pipeline', 'parts', 'routes', 'runtime', 'outbound'],
   // doctor compiles what serve compiles, to say what is wrong with it.
-  client: ['feature', 'runtime', 'cli/io.ts', 'cli/identity.ts', 'config/index.ts', 'outbound', 'telemetry/spans.ts'],
+  client: [
+    'feature',
+    'runtime',
+    'cli/io.ts',
+    'cli/identity.ts',
+    'config/index.ts',
+    'outbound',
+    'telemetry/spans.ts',
+  ],
   cli: ['feature', 'config/index.ts', 'app', 'outbound'],
   main: ['cli', 'client', 'config/command.ts'],
 }

@@ -1,7 +1,9 @@
 // Writes the two records of a call, decision before the side effect and outcome after, as JSON lines (evidence.md, "Records").
+import { hash } from 'node:crypto'
 import type { Call } from '../core/call.ts'
-import { denialRow } from '../core/denials.ts'
+import { type Denial, denialRow } from '../core/denials.ts'
 import { shownMethod } from '../core/methods.ts'
+import type { Principal } from '../core/principal.ts'
 import { traceIdOf } from '../core/trace.ts'
 import type { LineWriter } from './writer.ts'
 
@@ -35,14 +37,10 @@ export function createRecordWriter(writer: LineWriter, options: RecordOptions): 
 
   return {
     decision(call) {
-      const { denial, principal } = call
-      const decision =
-        denial === undefined
-          ? '"allowed":true'
-          : `"allowed":false,"code":"${denial.code}","stage":"${denialRow(denial).stage}"`
+      const { denial } = call
       writer.write(
-        `{"callId":"${call.id}","decision":{${decision}},"instance":${instance},${stamp('decision')},"what":{${what(call)}},` +
-          `"who":{${who(principal.method, call.peer, principal.subject, undefined)}}}`,
+        `{"callId":"${call.id}","decision":{${decision(call, denial)}},"instance":${instance},${stamp('decision')},"what":{${what(call)}},` +
+          `"who":{${who(call.principal, call.peer)}}}`,
       )
     },
     outcome(call, answer) {
@@ -70,9 +68,23 @@ const word = (name: string, value: string | undefined): string =>
 const number = (name: string, value: number | undefined): string =>
   value === undefined ? '' : `"${name}":${value},`
 
+function decision({ policy }: Call, denial: Denial | undefined): string {
+  const outcome = denial === undefined ? '"allowed":true' : `"allowed":false,"code":"${denial.code}"`
+  if (policy === undefined)
+    return denial === undefined ? outcome : `${outcome},"stage":"${denialRow(denial).stage}"`
+  return (
+    outcome +
+    (policy.rule === undefined ? '' : `,"rule":${JSON.stringify(policy.rule)}`) +
+    (denial === undefined ? '' : `,"stage":"${denialRow(denial).stage}"`) +
+    (policy.wouldDeny ? ',"wouldDeny":true' : '')
+  )
+}
+
 function what(call: Call): string {
   const id = shownRpcId(call.message?.id)
   return (
+    word('action', call.action) +
+    word('credentialId', call.credentialId) +
     operation(call.effect, shownMethod(call), call.method, call.module) +
     `"requestId":"${call.requestId}",` +
     word('revision', call.message?.revision) +
@@ -92,10 +104,43 @@ const way = keepLast(
     `${word('surface', surface)}${word('tool', tool)}${word('traceId', traceId)}"transport":"${channel}"`,
 )
 
-const who = keepLast(
-  (method, peer, subject) =>
-    `"method":"${method}","peer":${JSON.stringify(peer)},"subject":${JSON.stringify(subject)}`,
-)
+// A principal is the same object as long as its credential is kept, and its text with it.
+const callers = new WeakMap<Principal, { peer: string; text: string }>()
+
+function who(principal: Principal, peer: string): string {
+  const known = callers.get(principal)
+  if (known?.peer === peer) return known.text
+  const text = whoText(principal, peer)
+  callers.set(principal, { peer, text })
+  return text
+}
+
+function whoText(principal: Principal, peer: string): string {
+  const member = (name: string, value: string | undefined): string =>
+    value === undefined ? '' : `"${name}":${JSON.stringify(value)},`
+  const list = (name: string, values: readonly string[]): string =>
+    values.length === 0 ? '' : `"${name}":${JSON.stringify(values)},`
+  // A token's id lets its holder be followed through other systems, so only its hash is kept (evidence.md, "who").
+  const tokenId = principal.tokenId === undefined ? undefined : hash('sha256', principal.tokenId, 'base64url')
+  return (
+    list('actors', principal.actors) +
+    (principal.binding === 'none' ? '' : `"binding":"${principal.binding}",`) +
+    member('certificate', principal.fingerprint) +
+    member('clientId', principal.client) +
+    member('issuer', principal.issuer) +
+    member('keyId', principal.keyId) +
+    `"method":"${principal.method}",` +
+    member('owner', principal.owner) +
+    `"peer":${JSON.stringify(peer)},` +
+    // What live/limits.yaml counts by.
+    member('principal', principal.id) +
+    list('roles', principal.roles) +
+    member('spiffeId', principal.spiffeId) +
+    `"subject":${JSON.stringify(principal.subject)}` +
+    (principal.tenant === undefined ? '' : `,"tenant":${JSON.stringify(principal.tenant)}`) +
+    (tokenId === undefined ? '' : `,"tokenId":"${tokenId}"`)
+  )
+}
 
 type Part = string | undefined
 

@@ -1,14 +1,17 @@
 // Makes the ports of a running service from the process: configuration, log, records, tracing, backend connection.
 
-import { randomUUIDv7 } from 'node:crypto'
-import { constants, openSync } from 'node:fs'
+import { randomBytes, randomUUIDv7 } from 'node:crypto'
+import { constants, openSync, statSync } from 'node:fs'
 import { hostname } from 'node:os'
 import type { Ports } from '../app.ts'
 import { createLineWriter, type LineWriter } from '../audit/writer.ts'
 import { type Config, formatProblems, loadConfig } from '../config/index.ts'
-import { dial } from '../outbound.ts'
+import { bootKeys, loadFleet, modeWarning } from '../keys/index.ts'
+import { dial, fetchBytes } from '../outbound.ts'
+import { createStore } from '../store/index.ts'
 import { createLog, type Log } from '../telemetry/log.ts'
 import { createTracing } from '../telemetry/spans.ts'
+import { diskFiles } from './disk.ts'
 import { IDENTITY } from './identity.ts'
 import { type Io, openStandardStreams, UsageError } from './io.ts'
 
@@ -75,6 +78,15 @@ export async function prepare({ configPath, io, recordsTo, backendUrl }: Prepare
       proxy: config.outbound.proxy,
       connectTimeout: CONNECT_TIMEOUT,
     }),
+    store: await createStore(config.store === 'memory' ? 'memory' : config.store, {
+      now: Date.now,
+      random: Math.random,
+      readFile: io.readFile,
+      report: (reason) => log.error('store_unreachable', { reason }),
+    }),
+    files: diskFiles,
+    fetch: issuerFetch(config, io),
+    fleet: readFleet(config, io, log),
     instance: `${hostname()}/${randomUUIDv7()}`,
     identity: IDENTITY,
   }
@@ -91,6 +103,43 @@ function recordDescriptor(config: Config, standard: 1 | 2): number {
       `audit.sink: the file ${sink.file} cannot be opened for writing (${codeOf(error)}).\n`,
     )
   }
+}
+
+/** Documents of an issuer are small; whatever is larger is not one. */
+const ISSUER_LIMIT = 256 * 1024
+const ISSUER_TIMEOUT = 5000
+
+function issuerFetch(config: Config, io: Io): Ports['fetch'] {
+  const issuers = new Map(config.auth?.oauth?.issuers.map((issuer) => [issuer.issuer, issuer]))
+  return async (url, name) => {
+    const issuer = issuers.get(name)
+    return fetchBytes('issuer', {
+      url,
+      limit: ISSUER_LIMIT,
+      timeout: ISSUER_TIMEOUT,
+      connectTimeout: ISSUER_TIMEOUT,
+      ca: issuer?.ca === undefined ? undefined : io.readFile(issuer.ca.file),
+      proxy: config.outbound.proxy,
+      privateNetwork: issuer?.privateNetwork === true,
+    })
+  }
+}
+
+/** The keys of the file, or one made for this start. */
+function readFleet(config: Config, io: Io, log: Log): Ports['fleet'] {
+  const file = config.keys.fleet?.file
+  if (file === undefined) return [bootKeys(randomBytes), false]
+  let text: string
+  try {
+    text = io.readFile(file)
+    const warning = modeWarning(statSync(file).mode)
+    if (warning !== undefined) log.warn('fleet_key_exposed', { reason: warning })
+  } catch (error) {
+    throw new UsageError(`keys.fleet: the file ${file} cannot be read (${codeOf(error)}).\n`)
+  }
+  const loaded = loadFleet(text)
+  if (!loaded.ok) throw new UsageError(`keys.fleet: the file ${file} ${loaded.message}.\n`)
+  return [loaded.keys, true]
 }
 
 function readCa(config: Config, io: Io): string | undefined {

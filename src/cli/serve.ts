@@ -7,6 +7,7 @@ import type { Config } from '../config/index.ts'
 import { IDENTITY } from './identity.ts'
 import { EXIT, type ExitCode, type Io, UsageError } from './io.ts'
 import { type Prepared, prepare } from './prepare.ts'
+import { listenUnix } from './socket.ts'
 
 export const SERVE_HELP = `ductape-mcp serve [--config FILE] [--emulator]
 
@@ -40,15 +41,19 @@ export async function serveCommand(argv: string[], io: Io): Promise<ExitCode> {
     ...(emulator !== undefined && { backendUrl: emulator.url }),
   })
   const { config } = prepared
-  if (config.listen.kind === 'unix') {
+  if (config.listen.kind === 'unix' && !hasAuthenticator(config)) {
     throw new UsageError(
-      'listen: a unix socket is for requests that nginx has authenticated, and this configuration has no authenticator. Listen on 127.0.0.1 instead.\n',
+      'listen: a unix socket is for requests that nginx has authenticated, and this configuration has no authenticator. Set auth, or listen on 127.0.0.1.\n',
     )
   }
   const app = await createApp(config, prepared.ports)
-  const url = `http://${await listen(app.main, 'listen', config.listen)}`
+  const url =
+    config.listen.kind === 'unix'
+      ? `unix:${await listenUnix(app.main, config.listen.path)}`
+      : `http://${await listen(app.main, 'listen', config.listen)}`
+  app.watch()
   const ops = config.ops === undefined ? undefined : await listen(app.ops, 'ops', config.ops)
-  io.err(banner(config, url, ops))
+  io.err(banner(app, config, url, ops))
   if (emulator !== undefined) io.err(emulator.hints(url))
   prepared.log.info('started', { version: IDENTITY.version, node: process.version, url, ops })
   setTimeout(() => {
@@ -70,14 +75,28 @@ async function listen(server: Server, key: string, address: { host: string; port
   return `${address.host.includes(':') ? `[${address.host}]` : address.host}:${port}`
 }
 
-const banner = (config: Config, url: string, ops: string | undefined): string =>
+const hasAuthenticator = ({ auth }: Config): boolean =>
+  auth?.oauth !== undefined || auth?.apiKeys !== undefined || auth?.mtls !== undefined
+
+const policyLine = (app: App, config: Config): string => {
+  const policy = app.policy()
+  if (policy === undefined)
+    return 'none: every call is refused until live/policy.yaml is there and valid; /readyz says why'
+  if (policy.mode === 'observe')
+    return 'OBSERVES: reads and writes that it would refuse are let through and marked wouldDeny in the records'
+  if (config.live === undefined && !hasAuthenticator(config))
+    return 'local: no authenticator on loopback, so all three tools are allowed to every local process'
+  return `${policy.roles.length} roles, enforced`
+}
+
+const banner = (app: App, config: Config, url: string, ops: string | undefined): string =>
   [
     `ductape-mcp ${IDENTITY.version} listening on ${url}`,
-    `  MCP     ${url}/mcp`,
-    `  REST    ${url}/v1/tools   ${url}/openapi.json`,
+    `  MCP     ${config.publicUrl ?? url}/mcp`,
+    `  REST    ${config.publicUrl ?? url}/v1/tools   ${config.publicUrl ?? url}/openapi.json`,
     `  ops     ${ops === undefined ? 'off' : `http://${ops}/readyz   http://${ops}/metrics`}`,
     `  backend ${config.backend.url}`,
-    '  policy  local: no authenticator on loopback, so all three tools are allowed to every local process',
+    `  policy  ${policyLine(app, config)}`,
     '',
   ].join('\n')
 

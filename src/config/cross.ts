@@ -14,9 +14,138 @@ export interface CrossCheck {
   check(config: Config): CrossFinding | undefined
 }
 
+const SECTION_OF = { oauth: 'oauth', 'api-key': 'apiKeys', mtls: 'mtls' } as const
 const ANY_HOST = ['0.0.0.0', '::']
 
 export const CROSS_CHECKS: readonly CrossCheck[] = [
+  {
+    level: 'problem',
+    reads: ['auth', 'publicUrl'],
+    check: ({ auth, publicUrl }) =>
+      auth !== undefined && publicUrl === undefined
+        ? {
+            path: ['auth'],
+            message: 'needs publicUrl, which tokens name as their audience and clients are sent to',
+            fix: 'Set publicUrl to the origin under which agents reach the service.',
+          }
+        : undefined,
+  },
+  {
+    level: 'problem',
+    reads: ['auth'],
+    check: ({ auth }) =>
+      auth !== undefined && Object.values(SECTION_OF).every((section) => auth[section] === undefined)
+        ? {
+            path: ['auth'],
+            message: 'names no authenticator, so every local process would be let in',
+            fix: 'Add auth.oauth, auth.apiKeys or auth.mtls, or remove auth.',
+          }
+        : undefined,
+  },
+  {
+    level: 'problem',
+    reads: ['auth', 'listen'],
+    check: ({ auth, listen }) =>
+      auth?.mtls !== undefined && listen.kind !== 'unix'
+        ? {
+            path: ['auth', 'mtls'],
+            message:
+              'needs a unix socket: on TCP anybody who reaches the port could send a certificate in a header',
+            fix: 'Write listen: "unix:/run/ductape-mcp/mcp.sock" and let nginx connect to it.',
+          }
+        : undefined,
+  },
+  {
+    level: 'problem',
+    reads: ['auth'],
+    check: ({ auth }) => {
+      const missing = auth?.require.find((proof) => auth[SECTION_OF[proof]] === undefined)
+      return missing === undefined
+        ? undefined
+        : {
+            path: ['auth', 'require'],
+            message: `demands ${missing}, which is not configured`,
+            fix: `Add auth.${SECTION_OF[missing]}, or remove it from the list.`,
+          }
+    },
+  },
+  {
+    level: 'problem',
+    reads: ['auth'],
+    check: ({ auth }) =>
+      auth?.require.includes('oauth') && auth.require.includes('api-key')
+        ? {
+            path: ['auth', 'require'],
+            message: 'demands a token and an API key, and one request has one Authorization header',
+            fix: 'Demand one of them, alone or with mtls.',
+          }
+        : undefined,
+  },
+  {
+    level: 'problem',
+    reads: ['store', 'keys'],
+    check: ({ store, keys }) =>
+      store !== 'memory' && keys.fleet === undefined
+        ? {
+            path: ['store'],
+            message:
+              'is shared, and without keys.fleet every replica would take the entries of the others for forged',
+            fix: 'Set keys.fleet: { file: ... }, the same for all replicas.',
+          }
+        : undefined,
+  },
+  {
+    level: 'warning',
+    reads: ['auth', 'keys'],
+    check: ({ auth, keys }) =>
+      auth?.dpop.nonce === 'required' && keys.fleet === undefined
+        ? {
+            path: ['auth', 'dpop', 'nonce'],
+            message: 'is made with a key of this start: another replica does not take it',
+            fix: 'Set keys.fleet: { file: ... }.',
+          }
+        : undefined,
+  },
+  {
+    level: 'warning',
+    reads: ['auth', 'live'],
+    check: ({ auth, live }) =>
+      auth !== undefined && live === undefined
+        ? {
+            path: ['live'],
+            message: 'is not set: without live/policy.yaml every call is refused',
+            fix: 'Name a folder that holds policy.yaml.',
+          }
+        : undefined,
+  },
+  {
+    level: 'problem',
+    reads: ['credentials', 'keys'],
+    check: ({ credentials, keys }) =>
+      keys.fleet === undefined &&
+      Object.values(credentials.tenants).some(({ credentialIds }) => credentialIds !== undefined)
+        ? {
+            path: ['credentials', 'tenants'],
+            message: 'names credential ids, which a key made at boot gives another meaning after each start',
+            fix: 'Set keys.fleet.',
+          }
+        : undefined,
+  },
+  {
+    level: 'warning',
+    reads: ['credentials', 'auth'],
+    check: ({ credentials: { mode, tenants }, auth }) => {
+      const tenant = Object.keys(tenants).find((name) => (tenants[name]?.mode ?? mode) === 'injected')
+      const path = mode === 'injected' ? ['mode'] : tenant === undefined ? undefined : ['tenants', tenant]
+      return auth !== undefined || path === undefined
+        ? undefined
+        : {
+            path: ['credentials', ...path],
+            message: 'has no effect but refusals: without auth no caller has a tenant',
+            fix: 'Configure auth, or remove it.',
+          }
+    },
+  },
   {
     level: 'problem',
     reads: ['listen', 'ops'],

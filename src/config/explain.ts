@@ -1,6 +1,6 @@
 // What zod found wrong, as problems with a place, a sentence and a fix; no text value of the file is ever quoted.
 import * as z from 'zod'
-import { CONFIG_KEYS, kindOf, schemaAt, unwrap } from './keys.ts'
+import { CONFIG_KEYS, HOMES, kindOf, schemaAt, unwrap } from './keys.ts'
 import { nearest } from './near.ts'
 import { type Problem, printable } from './problem.ts'
 import type { Reading } from './read.ts'
@@ -8,30 +8,43 @@ import { configSchema, LATER_KEYS } from './schema.ts'
 
 type Issue = z.core.$ZodIssue
 
-export function explain(issues: readonly Issue[], reading: Reading): Problem[] {
-  return issues.flatMap((issue) => explainOne(issue, issue.path, reading))
+export function explain(
+  issues: readonly Issue[],
+  reading: Reading,
+  root: z.core.$ZodType = configSchema,
+): Problem[] {
+  return issues.flatMap((issue) => explainOne(issue, issue.path, reading, root))
 }
 
-function explainOne(issue: Issue, path: readonly PropertyKey[], reading: Reading): Problem[] {
+function explainOne(
+  issue: Issue,
+  path: readonly PropertyKey[],
+  reading: Reading,
+  root: z.core.$ZodType,
+): Problem[] {
   if (reading.refused.some((refused) => refused.every((segment, index) => path[index] === segment))) return []
   const value = valueAt(reading.value, path)
-  if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => unknownKey(path, key, reading))
+  if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => unknownKey(path, key, reading, root))
   if (
     issue.code === 'invalid_union' &&
     typeof value === 'object' &&
     value !== null &&
     !Array.isArray(value)
   ) {
-    const inner = objectBranch(issue, path)
+    const inner = objectBranch(issue, path, root)
     if (inner.length > 0)
-      return inner.flatMap((fault) => explainOne(fault, [...path, ...fault.path], reading))
+      return inner.flatMap((fault) => explainOne(fault, [...path, ...fault.path], reading, root))
   }
-  const { message, fix } = sentence(issue, path, value)
+  const { message, fix } = sentence(issue, path, value, root)
   return [reading.problemAt(path, issue.code === 'invalid_key' ? 'key' : 'value', message, fix)]
 }
 
-function objectBranch(issue: z.core.$ZodIssueInvalidUnion, path: readonly PropertyKey[]): readonly Issue[] {
-  const union = unwrap(schemaAt(configSchema, path) ?? configSchema)
+function objectBranch(
+  issue: z.core.$ZodIssueInvalidUnion,
+  path: readonly PropertyKey[],
+  root: z.core.$ZodType,
+): readonly Issue[] {
+  const union = unwrap(schemaAt(root, path) ?? root)
   if (!(union instanceof z.ZodUnion)) return []
   const index = union.options.findIndex((option) => unwrap(option) instanceof z.ZodObject)
   return issue.errors[index] ?? []
@@ -41,13 +54,14 @@ function sentence(
   issue: Issue,
   path: readonly PropertyKey[],
   value: unknown,
+  root: z.core.$ZodType,
 ): { message: string; fix: string } {
-  const schema = schemaAt(configSchema, path) ?? configSchema
+  const schema = schemaAt(root, path) ?? root
   const kind = kindOf(schema)
   if (issue.code === 'custom')
     return { message: issue.message, fix: String(issue.params?.['fix'] ?? kind?.fix ?? '') }
   if (issue.code === 'invalid_key') {
-    const record = kindOf(schemaAt(configSchema, path.slice(0, -1)) ?? configSchema)
+    const record = kindOf(schemaAt(root, path.slice(0, -1)) ?? root)
     return { message: 'is not the name of a method', fix: record?.fix ?? '' }
   }
   const expects = kind?.expects ?? (path.length === 0 ? 'a map of config keys' : 'a map of keys')
@@ -83,24 +97,46 @@ function shown(value: unknown): string {
   return typeof value === 'object' ? 'a map' : String(value)
 }
 
-function unknownKey(path: readonly PropertyKey[], key: string, reading: Reading): Problem {
+function unknownKey(
+  path: readonly PropertyKey[],
+  key: string,
+  reading: Reading,
+  root: z.core.$ZodType,
+): Problem {
   const full = [...path, key]
   if (path.length === 0 && LATER_KEYS.includes(key)) {
     return reading.problemAt(full, 'key', 'is not in this version', 'Remove it; a later version brings it.')
   }
-  const schema = unwrap(schemaAt(configSchema, path) ?? configSchema)
+  const home = path.length === 0 ? otherHome(key, root) : undefined
+  if (home !== undefined)
+    return reading.problemAt(
+      full,
+      'key',
+      `belongs in ${home}`,
+      `Move it there; docs/reference/config.md lists the homes.`,
+    )
+  const schema = unwrap(schemaAt(root, path) ?? root)
   const objects = schema instanceof z.ZodUnion ? schema.options.map(unwrap) : [schema]
   const siblings = objects.flatMap((object) =>
     object instanceof z.ZodObject ? Object.keys(object.shape) : [],
   )
-  return reading.problemAt(full, 'key', 'is not a known key', unknownFix(key, siblings))
+  return reading.problemAt(full, 'key', 'is not a known key', unknownFix(key, siblings, root))
 }
 
-function unknownFix(key: string, siblings: readonly string[]): string {
+/** The file that has this key at its top level, where it is not this one. */
+function otherHome(key: string, root: z.core.$ZodType): string | undefined {
+  return Object.entries(HOMES).find(
+    ([, schema]) => schema !== root && key !== 'version' && Object.hasOwn(schema.shape, key),
+  )?.[0]
+}
+
+function unknownFix(key: string, siblings: readonly string[], root: z.core.$ZodType): string {
   const sibling = nearest(key, siblings)
   if (sibling !== undefined) return `Did you mean ${sibling}?`
   // The right name one level off is the commonest slip of indentation.
-  const elsewhere = CONFIG_KEYS.find(({ path }) => path === key || path.endsWith(`.${key}`))
+  const elsewhere = CONFIG_KEYS.find(
+    ({ path, home }) => HOMES[home] === root && (path === key || path.endsWith(`.${key}`)),
+  )
   if (elsewhere !== undefined) return `Did you mean ${elsewhere.path}? It stands elsewhere in the file.`
   return `Remove it; the keys here are ${siblings.map(printable).join(', ')}.`
 }

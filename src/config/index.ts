@@ -2,6 +2,9 @@
 import { type ConfigResult, formatProblems, type Problem } from './problem.ts'
 import { type Config, configSchema, freeze } from './schema.ts'
 
+export { LIVE_FILES, type LiveFile } from './live-files.ts'
+export type { LiveValue } from './live-schemas.ts'
+export { createFileWatcher, type FileChange, type FileSource, type FileWatcher } from './watch.ts'
 export { type Config, type ConfigResult, formatProblems, type Problem }
 
 export interface LoadOptions {
@@ -34,6 +37,10 @@ export async function loadConfig(options: LoadOptions): Promise<ConfigResult> {
   const { parseConfig } = await import('./parse.ts')
   return parseConfig(text, path)
 }
+
+/** Loads what reads the files of live/. */
+export const loadLiveParser = async (): Promise<typeof import('./live.ts').parseLive> =>
+  (await import('./live.ts')).parseLive
 
 const READ_FAULTS: Readonly<Record<string, string>> = {
   ENOENT: 'does not exist',

@@ -1,10 +1,17 @@
 // The table of all config keys, read off the schema: path, home, type, default, description.
 import * as z from 'zod'
 import { type Kind, kinds } from './fields.ts'
+import { LIVE_SCHEMAS } from './live-schemas.ts'
 import { configSchema } from './schema.ts'
 
-// Which file a key lives in; one schema per home.
-const HOMES = { static: configSchema } as const
+/** Which file a key lives in: config.yaml is read at the start, the files of live/ whenever they change. */
+export const HOMES = {
+  'config.yaml': configSchema,
+  'live/policy.yaml': LIVE_SCHEMAS['policy.yaml'],
+  'live/keys.yaml': LIVE_SCHEMAS['keys.yaml'],
+  'live/limits.yaml': LIVE_SCHEMAS['limits.yaml'],
+  'live/revocations.yaml': LIVE_SCHEMAS['revocations.yaml'],
+} as const
 
 export type Home = keyof typeof HOMES
 
@@ -22,8 +29,16 @@ export function unwrap(schema: AnySchema): AnySchema {
   return schema instanceof z.ZodPrefault || schema instanceof z.ZodOptional ? unwrap(schema.unwrap()) : schema
 }
 
+const FLAG: Kind = {
+  type: 'true or false',
+  expects: 'true or false',
+  fix: 'Write true or false, without quotes.',
+}
+
+/** What a value may be; a boolean needs no words of its own. */
 export function kindOf(schema: AnySchema): Kind | undefined {
-  return kinds.get(unwrap(schema))
+  const inner = unwrap(schema)
+  return kinds.get(inner) ?? (inner instanceof z.ZodBoolean ? FLAG : undefined)
 }
 
 // The schema that a path of the file meets, if it has one.
@@ -51,6 +66,7 @@ function step(schema: AnySchema, segment: PropertyKey): AnySchema | undefined {
 
 export interface Section {
   readonly path: string
+  readonly home: Home
   readonly description: string
 }
 
@@ -62,7 +78,7 @@ function walk(home: Home, schema: AnySchema, path: string, rows: ConfigKey[], se
   const inner = unwrap(schema)
   const kind = kindOf(schema)
   if (kind === undefined && inner instanceof z.ZodObject) {
-    if (path !== '') sections.push({ path, description: describe(schema) })
+    if (path !== '') sections.push({ path, home, description: describe(schema) })
     for (const [name, member] of Object.entries<AnySchema>(inner.shape)) {
       walk(home, member, path === '' ? name : `${path}.${name}`, rows, sections)
     }
@@ -75,7 +91,29 @@ function walk(home: Home, schema: AnySchema, path: string, rows: ConfigKey[], se
     default: schema instanceof z.ZodPrefault ? schema.def.defaultValue : undefined,
     description: describe(schema),
   })
+  const below = entryOf(inner)
+  if (below === undefined) return
+  for (const [name, member] of Object.entries<AnySchema>(below.object.shape))
+    walk(home, member, `${path}${below.step}.${name}`, rows, sections)
 }
+
+/** What the entries of a list or map are made of, or the map that a value may be instead of a word. */
+function entryOf(schema: AnySchema): { object: z.ZodObject; step: string } | undefined {
+  const [entry, step] =
+    schema instanceof z.ZodArray
+      ? [unwrap(schema.element), '[]']
+      : schema instanceof z.ZodRecord
+        ? [unwrap(schema.valueType), '.<name>']
+        : [schema, '']
+  const object =
+    entry instanceof z.ZodUnion
+      ? entry.options.map(unwrap).find((option) => option instanceof z.ZodObject)
+      : entry
+  return object instanceof z.ZodObject && !isFileReference(object) ? { object, step } : undefined
+}
+
+/** `{ file: path }` is one value. */
+const isFileReference = ({ shape }: z.ZodObject): boolean => Object.keys(shape).join() === 'file'
 
 function table(): { keys: readonly ConfigKey[]; sections: readonly Section[] } {
   const keys: ConfigKey[] = []

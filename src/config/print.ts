@@ -11,7 +11,10 @@ export function configInput(config: Config): ConfigInput {
 export function printConfig(config: Config): string {
   const input = configInput(config)
   const lines = entries(input, configInput(configSchema.parse({})), '')
-  for (const { path } of CONFIG_KEYS) if (valueAt(input, path) === undefined) lines.push(`# not set: ${path}`)
+  // An entry of a list or map has keys of its own only where there is one.
+  for (const { path, home } of CONFIG_KEYS)
+    if (home === 'config.yaml' && !/[[<]/.test(path) && valueAt(input, path) === undefined)
+      lines.push(`# not set: ${path}`)
   return `${lines.join('\n')}\n`
 }
 

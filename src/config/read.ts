@@ -20,7 +20,7 @@ export interface Reading {
 const MAX_CHARACTERS = 256 * 1024
 const MAX_DEPTH = 16
 
-export function readYaml(text: string, source: string): Reading {
+export function readYaml(text: string, source: string, limit = MAX_CHARACTERS): Reading {
   const lines = new LineCounter()
   const places = new Map<string, Place>()
   const problems: Problem[] = []
@@ -44,7 +44,7 @@ export function readYaml(text: string, source: string): Reading {
     return { value: undefined, problems: faults, broken: true, refused, problemAt }
   }
 
-  const unfit = unfitText(text)
+  const unfit = unfitText(text, limit)
   if (unfit !== undefined) return broken([problem([], 0, unfit.message, unfit.fix)])
 
   const document = parseDocument(text, {
@@ -191,10 +191,10 @@ function keyFault(name: string, earlierLine: number | undefined): Fault | undefi
   return undefined
 }
 
-function unfitText(text: string): Fault | undefined {
-  if (text.length > MAX_CHARACTERS) {
+function unfitText(text: string, limit: number): Fault | undefined {
+  if (text.length > limit) {
     return {
-      message: `is larger than ${MAX_CHARACTERS / 1024} KiB`,
+      message: `is larger than ${limit / 1024} KiB`,
       fix: 'Give the config file, not another one.',
     }
   }

@@ -3,10 +3,14 @@ import * as z from 'zod'
 import { auditSection } from '../audit/config.ts'
 import { backendSection } from '../backend/config.ts'
 import { catalogueKey } from '../catalogue/config.ts'
+import { credentialsSection } from '../credentials/config.ts'
 import { httpSection } from '../http/config.ts'
+import { authSection } from '../identity/config.ts'
+import { keysSection } from '../keys/config.ts'
 import { responseSection } from '../response/config.ts'
+import { storeSection } from '../store/config.ts'
 import { telemetrySection } from '../telemetry/config.ts'
-import { kinds, listenAddress, opsAddress, origin } from './fields.ts'
+import { filePath, kinds, listenAddress, opsAddress, origin } from './fields.ts'
 import { outboundSection } from './outbound.ts'
 
 const version = z.literal(1)
@@ -30,6 +34,19 @@ export const configSchema = z.strictObject({
   outbound: outboundSection.prefault({}).describe('The way out of the network'),
   catalogue: catalogueKey,
   response: responseSection.prefault({}).describe('Tool results'),
+  auth: authSection
+    .optional()
+    .describe('Who is believed; without it the service listens on TCP loopback only'),
+  credentials: credentialsSection
+    .prefault({})
+    .describe('Ductape keys: sent by the agent, or held here and never seen by it'),
+  keys: keysSection.prefault({}).describe('Keys of this service itself'),
+  store: storeSection.prefault('memory').describe('State that replicas share'),
+  live: filePath()
+    .optional()
+    .describe(
+      'Folder with policy.yaml, keys.yaml, limits.yaml and revocations.yaml, which are read again when they change',
+    ),
   audit: auditSection.prefault({}).describe('Audit records'),
   telemetry: telemetrySection.prefault({}).describe('Log'),
 })
@@ -44,16 +61,7 @@ export type ConfigInput = z.input<typeof configSchema>
 export type Config = DeepReadonly<z.output<typeof configSchema>>
 
 // The top-level keys that later versions bring; naming one gets "not in this version", not "unknown".
-export const LATER_KEYS: readonly string[] = [
-  'peopleUrl',
-  'auth',
-  'replay',
-  'credentials',
-  'receipts',
-  'keys',
-  'store',
-  'live',
-]
+export const LATER_KEYS: readonly string[] = ['peopleUrl', 'replay', 'receipts']
 
 // A running call and the next one see the same values: nobody may change them.
 export function freeze<T>(value: T): T {

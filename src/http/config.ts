@@ -31,6 +31,15 @@ export const httpSection = z.strictObject({
     .describe(
       'Time that calls in flight have to finish after SIGTERM; keep it below the grace period of the pod',
     ),
+  peerRate: z
+    .strictObject({
+      perMinute: count({ min: 1, max: 10_000_000 }).prefault(6000).describe('Requests a minute of one peer'),
+      burst: count({ min: 1, max: 1_000_000 })
+        .prefault(1000)
+        .describe('Requests of one peer that may come at once'),
+    })
+    .prefault({})
+    .describe('Rate of one peer before anybody is identified: it protects the process, not the backend'),
   keepAliveInterval: duration({ min: '1s', max: '5m' })
     .prefault('15s')
     .describe('Interval of the comment lines that keep a streamed answer open'),

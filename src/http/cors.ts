@@ -2,8 +2,8 @@
 import type { HttpAnswer } from '../core/http.ts'
 
 const ALLOWED_HEADERS =
-  'accept, authorization, content-type, idempotency-key, mcp-method, mcp-name, mcp-protocol-version, traceparent, tracestate, x-request-id'
-const EXPOSED_HEADERS = 'retry-after, www-authenticate, x-request-id'
+  'accept, authorization, content-type, dpop, idempotency-key, mcp-method, mcp-name, mcp-protocol-version, traceparent, tracestate, x-request-id'
+const EXPOSED_HEADERS = 'dpop-nonce, retry-after, www-authenticate, x-request-id'
 
 /** Headers for an answer to this origin; empty where it is not configured. */
 export function prepareCors(

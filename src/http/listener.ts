@@ -234,6 +234,7 @@ function toRequest(message: IncomingMessage, response: ServerResponse): HttpRequ
   return {
     method: message.method ?? '',
     path: query < 0 ? url : url.slice(0, query),
+    query: query < 0 ? '' : url.slice(query + 1),
     headers: message.headers,
     raw: message.rawHeaders,
     read: (limit) => {

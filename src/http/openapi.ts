@@ -1,6 +1,7 @@
 // The OpenAPI 3.1 description of the REST interface, generated from the tools and the denials table.
 import { DENIALS } from '../core/denials.ts'
 import type { JsonObject } from '../core/json.ts'
+import { ADMIN_SCOPE } from '../core/principal.ts'
 import type { ToolDeclaration } from '../core/tool.ts'
 
 export interface OpenApiOptions {
@@ -23,10 +24,11 @@ export function openApi({ tools, version, publicUrl }: OpenApiOptions): JsonObje
             description: 'The tools',
             content: { [JSON_TYPE]: { schema: { $ref: '#/components/schemas/ToolList' } } },
           },
-          default: { $ref: '#/components/responses/Problem' },
+          ...REFUSALS,
         },
       },
     },
+    '/v1/admin/revocations': { post: REVOKE },
   }
   for (const tool of tools) paths[`/v1/tools/${tool.name}`] = { post: operation(tool) }
   return {
@@ -39,22 +41,96 @@ export function openApi({ tools, version, publicUrl }: OpenApiOptions): JsonObje
     },
     ...(publicUrl !== undefined && { servers: [{ url: publicUrl }] }),
     paths,
+    // One of them is enough; which ones a service takes is its configuration, and on loopback it may take none.
+    security: [{ bearer: [] }, { mutualTLS: [] }, {}],
     components: {
+      securitySchemes: {
+        bearer: {
+          type: 'http',
+          scheme: 'bearer',
+          description:
+            'An OAuth 2.1 access token for this service, or an API key of it; a token that is bound to a DPoP key goes with the scheme DPoP (RFC 9449)',
+        },
+        mutualTLS: { type: 'mutualTLS', description: 'A client certificate that the operator has mapped' },
+      },
       schemas: { ToolList: TOOL_LIST, Problem: problemSchema() },
       responses: {
-        Problem: {
-          description: 'The call was refused or failed; `code` says why',
-          headers: {
-            'X-Request-Id': {
-              description: 'Id of the request, also in the audit record',
-              schema: { type: 'string' },
-            },
-          },
-          content: { [PROBLEM_TYPE]: { schema: { $ref: '#/components/schemas/Problem' } } },
-        },
+        Problem: problem('The call was refused or failed; `code` says why'),
+        Unauthorized: problem('Nobody was identified', {
+          'WWW-Authenticate': 'How to get in (RFC 6750, RFC 9449, RFC 9728)',
+        }),
+        Forbidden: problem('The caller may not do this', {
+          'WWW-Authenticate': 'The scopes of this operation, where one is missing',
+        }),
+        TooManyRequests: problem('A limit is used up', { 'Retry-After': 'Seconds to wait' }),
       },
     },
   }
+}
+
+const problem = (description: string, headers: Readonly<Record<string, string>> = {}): JsonObject => ({
+  description,
+  headers: Object.fromEntries(
+    Object.entries({ 'X-Request-Id': 'Id of the request, also in the audit record', ...headers }).map(
+      ([name, text]) => [name, { description: text, schema: { type: 'string' } }],
+    ),
+  ),
+  content: { [PROBLEM_TYPE]: { schema: { $ref: '#/components/schemas/Problem' } } },
+})
+
+const REFUSALS: JsonObject = {
+  '401': { $ref: '#/components/responses/Unauthorized' },
+  '403': { $ref: '#/components/responses/Forbidden' },
+  '429': { $ref: '#/components/responses/TooManyRequests' },
+  default: { $ref: '#/components/responses/Problem' },
+}
+
+const REVOKED_KINDS = ['jti', 'subject', 'key', 'fingerprint']
+const UNTIL = { type: 'string', description: 'When it ends, in UTC; at most 366 days ahead' }
+const KIND = { type: 'string', enum: REVOKED_KINDS, description: 'What the value is' }
+
+const REVOKE: JsonObject = {
+  operationId: 'revoke',
+  summary: 'Refuses a credential on all replicas, within 5 seconds',
+  description: `Needs the scope ${ADMIN_SCOPE}.`,
+  requestBody: {
+    required: true,
+    content: {
+      [JSON_TYPE]: {
+        schema: {
+          type: 'object',
+          required: ['kind', 'value', 'until'],
+          properties: {
+            kind: KIND,
+            value: {
+              type: 'string',
+              minLength: 1,
+              maxLength: 512,
+              description:
+                'jti or sub of a token, owner or id of an API key, or SHA-256 of a certificate in hex; never a credential itself',
+            },
+            until: UNTIL,
+          },
+          additionalProperties: false,
+        },
+      },
+    },
+  },
+  responses: {
+    '200': {
+      description: 'Revoked',
+      content: {
+        [JSON_TYPE]: {
+          schema: {
+            type: 'object',
+            required: ['kind', 'until'],
+            properties: { kind: KIND, until: UNTIL },
+          },
+        },
+      },
+    },
+    ...REFUSALS,
+  },
 }
 
 function operation(tool: ToolDeclaration): JsonObject {
@@ -87,7 +163,7 @@ function operation(tool: ToolDeclaration): JsonObject {
             : 'The result',
         content: { [JSON_TYPE]: { schema: tool.outputSchema ?? {} } },
       },
-      default: { $ref: '#/components/responses/Problem' },
+      ...REFUSALS,
     },
   }
 }

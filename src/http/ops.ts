@@ -4,6 +4,8 @@ import http from 'node:http'
 export interface OpsParts {
   /** Why the service is not ready; empty when it is. */
   notReady(): readonly string[]
+  /** What an operator should mend although the service is ready. */
+  warnings(): readonly string[]
   metrics(): Promise<{ contentType: string; body: string }>
 }
 
@@ -14,7 +16,7 @@ export function createOpsListener(parts: OpsParts): http.Server {
     '/livez': () => ({ status: 200, type: 'text/plain; charset=utf-8', body: 'ok\n' }),
     '/readyz': () => {
       const reasons = parts.notReady()
-      const body = JSON.stringify({ ready: reasons.length === 0, reasons })
+      const body = JSON.stringify({ ready: reasons.length === 0, reasons, warnings: parts.warnings() })
       return { status: reasons.length === 0 ? 200 : 503, type: 'application/json', body: `${body}\n` }
     },
     '/metrics': async () => {

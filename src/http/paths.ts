@@ -1,5 +1,7 @@
 // The public paths of the main listener: one list for routing, for 404 and for the Allow header of a 405.
 
+import { ADMIN_SCOPE } from '../core/principal.ts'
+
 export interface PublicPath {
   /** Exact path, or a prefix that one further segment follows. */
   path: string
@@ -7,6 +9,10 @@ export interface PublicPath {
   methods: readonly string[]
   /** `mcp` and `tool` carry calls; everything else goes to the router. */
   kind: 'mcp' | 'tool' | 'router'
+  /** Answered before anybody has been identified: it says how to get in. */
+  open?: true
+  /** Scope that a path beside the tools needs. */
+  scope?: typeof ADMIN_SCOPE
 }
 
 const GET = ['GET', 'HEAD']
@@ -15,7 +21,10 @@ export const PUBLIC_PATHS: readonly PublicPath[] = [
   { path: '/mcp', methods: ['POST'], kind: 'mcp' },
   { path: '/v1/tools', methods: GET, kind: 'router' },
   { path: '/v1/tools/', prefix: true, methods: ['POST'], kind: 'tool' },
+  { path: '/v1/admin/revocations', methods: ['POST'], kind: 'router', scope: ADMIN_SCOPE },
   { path: '/openapi.json', methods: GET, kind: 'router' },
+  { path: '/.well-known/oauth-protected-resource', methods: GET, kind: 'router', open: true },
+  { path: '/.well-known/oauth-protected-resource/mcp', methods: GET, kind: 'router', open: true },
 ]
 
 const EXACT = new Map(PUBLIC_PATHS.filter((row) => !row.prefix).map((row) => [row.path, row]))

@@ -33,10 +33,16 @@ export function prepareProtocol(options: ProtocolOptions): Stage {
       return deny(UNREAD[read.reason])
     }
     call.bytesIn = read.body.length
-    const kind = publicPath(request.path)?.kind
+    const path = publicPath(request.path)
+    const kind = path?.kind
     call.surface = kind === 'mcp' ? 'mcp' : 'rest'
     const parsed = parseBody(read.body)
     if ('code' in parsed) return parsed
+    if (kind === 'router') {
+      // An administrative request is no call of a tool; its route judges it.
+      call.other = parsed.value
+      return undefined
+    }
     if (kind === 'mcp') return options.decodeMcp(call, parsed.value, request)
     return decodeRest(call, parsed.value, request)
   }

@@ -15,7 +15,14 @@ export function problem(call: Call, denial: Denial): HttpAnswer {
   const failed = row.stage === 'backend' || row.stage === 'shape' ? call.tool?.failure(denial) : undefined
   return {
     status: row.status,
-    headers: { ...denial.headers, 'content-type': 'application/problem+json' },
+    headers: {
+      ...denial.headers,
+      // Whole seconds, rounded up (RFC 9110 10.2.3).
+      ...(denial.retryAfterMs !== undefined && {
+        'retry-after': String(Math.ceil(denial.retryAfterMs / 1000)),
+      }),
+      'content-type': 'application/problem+json',
+    },
     body: JSON.stringify({
       type: `urn:ductape-mcp:refusal:${denial.code}`,
       title: denialSentence(denial),

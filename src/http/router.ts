@@ -7,10 +7,11 @@ import type { HttpAnswer } from '../core/http.ts'
 export interface Route {
   method: 'get' | 'post'
   path: string
-  answer(call: Call): HttpAnswer | Promise<HttpAnswer>
+  /** Undefined where the route has left a denial in the call. */
+  answer(call: Call): HttpAnswer | undefined | Promise<HttpAnswer | undefined>
 }
 
-/** Resolves with the answer, or with undefined where no route takes the request. */
+/** Resolves with the answer, or with undefined where no route takes the request or one has refused it. */
 export type Router = (
   call: Call,
   message: IncomingMessage,
@@ -18,7 +19,7 @@ export type Router = (
 ) => Promise<HttpAnswer | undefined>
 
 export function createRouter(routes: readonly Route[]): Router {
-  const calls = new WeakMap<object, { call: Call; resolve: (answer: HttpAnswer) => void }>()
+  const calls = new WeakMap<object, { call: Call; resolve: (answer: HttpAnswer | undefined) => void }>()
   const app = express()
   app.disable('x-powered-by')
   app.disable('etag')

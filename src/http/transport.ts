@@ -12,6 +12,10 @@ export interface TransportOptions {
   maxBody: number
   /** True while the service is shutting down. */
   draining(): boolean
+  /** Names the peer of a request that came over the unix socket; undefined on TCP, where the address is the name. */
+  peerOf: ((request: HttpRequest) => string) | undefined
+  /** Takes a place of the peer's rate; milliseconds to wait where there is none, else 0. */
+  admit(peer: string): number
 }
 
 /** Headers that may occur once only: what they say decides how the rest is read (RFC 9110 5.3). */
@@ -50,6 +54,9 @@ export function prepareTransport(options: TransportOptions): Stage {
     if (request === undefined) return undefined
     if (options.draining()) return { ...deny('draining'), headers: { 'retry-after': '1' } }
     takeIds(call, request)
+    if (options.peerOf !== undefined) call.peer = options.peerOf(request)
+    const wait = options.admit(call.peer)
+    if (wait > 0) return { ...deny('peer_rate_limited'), retryAfterMs: wait, headers: retryAfter(wait) }
     const repeated = repeatedHeader(request)
     if (repeated !== undefined) return deny('header_repeated', repeated)
     const host = header(request, 'host')
@@ -81,6 +88,9 @@ function checkBodyHead(request: HttpRequest, maxBody: number, tooLarge: string):
   const length = header(request, 'content-length')
   return length !== undefined && Number(length) > maxBody ? deny('body_too_large', tooLarge) : undefined
 }
+
+/** Whole seconds, rounded up (RFC 9110 10.2.3). */
+const retryAfter = (ms: number): Record<string, string> => ({ 'retry-after': String(Math.ceil(ms / 1000)) })
 
 // An id of our own form (UUID, ULID, hex, or short printable) is kept; anything longer or odder could carry a secret into the log.
 const REQUEST_ID = /^(?:[0-9a-f]{8}(?:-?[0-9a-f]{4}){3}-?[0-9a-f]{12}|[0-9A-HJKMNP-TV-Z]{26}|[0-9a-f]{16})$/i

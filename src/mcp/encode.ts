@@ -57,6 +57,7 @@ export function prepareEncoder(server: ServerIdentity): (call: Call) => HttpAnsw
         ...(denial.data as object | undefined),
         code: denial.code,
         retryable,
+        ...(denial.retryAfterMs !== undefined && { retryAfterMs: denial.retryAfterMs }),
         requestId: call.requestId,
       },
     }

@@ -12,7 +12,7 @@ import { shownName, visibleText } from '../core/text.ts'
 import type { ToolDeclaration } from '../core/tool.ts'
 import { VERSION_KEY } from './decode.ts'
 import type { ServerIdentity } from './encode.ts'
-import { INSTRUCTIONS } from './instructions.ts'
+import { instructionsFor } from './instructions.ts'
 
 /** The MCP resources of this service: text that never depends on who asks. */
 export interface ResourceTexts {
@@ -24,28 +24,37 @@ export interface ResourceTexts {
 
 export interface SdkOptions {
   server: ServerIdentity
-  tools: readonly ToolDeclaration[]
   resources: ResourceTexts
   onError(error: Error): void
 }
 
 export interface SdkHandler {
-  /** Answers one parsed message; the SDK never sees bytes. */
-  answer(request: HttpRequest, body: Json): Promise<HttpAnswer>
+  /** Answers one parsed message for a caller who may use these tools; the SDK never sees bytes, and never the caller's credential. */
+  answer(request: HttpRequest, body: Json, listing: ToolListing): Promise<HttpAnswer>
   close(): Promise<void>
 }
 
-/** The lists are the same for everyone and change with a new build only. */
-const CACHE_HINT = { ttlMs: 300_000, cacheScope: 'public' } as const
+/** The tools that tools/list shows; `shared` = every caller would be shown the same. */
+export interface ToolListing {
+  readonly tools: readonly ToolDeclaration[]
+  readonly shared: boolean
+}
+
+/** What is the same for everyone changes with a new build only. */
+const PUBLIC_HINT = { ttlMs: 300_000, cacheScope: 'public' } as const
+/** A list that depends on the caller ends with the policy that made it: a minute is the longest that a verified token is kept, too. */
+const PRIVATE_HINT = { ttlMs: 60_000, cacheScope: 'private' } as const
 
 const CATALOGUE_URI = 'ductape://catalogue'
 
 export function createSdkHandler(options: SdkOptions): SdkHandler {
-  const factory = () => createServer(options)
-  const modern = createMcpHandler(factory, { legacy: 'reject', onerror: options.onError })
+  const modern = createMcpHandler(
+    ({ authInfo }) => createServer(options, authInfo?.extra?.['listing'] as ToolListing),
+    { legacy: 'reject', onerror: options.onError },
+  )
 
   return {
-    async answer(request, body) {
+    async answer(request, body, listing) {
       const message = new Request('http://service.invalid/mcp', {
         method: 'POST',
         headers: headersFor(request, body),
@@ -53,8 +62,12 @@ export function createSdkHandler(options: SdkOptions): SdkHandler {
       const legacy = await isLegacyRequest(message, body)
       return toAnswer(
         legacy
-          ? await answerLegacy(factory, message, body)
-          : await modern.fetch(message, { parsedBody: body }),
+          ? await answerLegacy(() => createServer(options, listing), message, body)
+          : await modern.fetch(message, {
+              parsedBody: body,
+              // The SDK's way to hand something to the factory; it holds no token, because the SDK has no need of one.
+              authInfo: { token: '', clientId: '', scopes: [], extra: { listing } },
+            }),
       )
     },
     close: () => modern.close(),
@@ -94,17 +107,22 @@ async function answerLegacy(factory: () => Server, message: Request, body: Json)
   }
 }
 
-export function createServer({ server: identity, tools, resources, onError }: SdkOptions): Server {
+export function createServer(
+  { server: identity, resources, onError }: SdkOptions,
+  { tools, shared }: ToolListing,
+): Server {
+  const hint = shared ? PUBLIC_HINT : PRIVATE_HINT
   const server = new Server(identity, {
     // listChanged false: a subscription closes at once instead of holding a stream open for a list that never changes (mcp.md 2.3).
     capabilities: { tools: { listChanged: false }, resources: { listChanged: false, subscribe: false } },
-    instructions: INSTRUCTIONS,
+    instructions: instructionsFor(tools),
     cacheHints: {
-      'tools/list': CACHE_HINT,
-      'resources/list': CACHE_HINT,
-      'resources/templates/list': CACHE_HINT,
-      'resources/read': CACHE_HINT,
-      'server/discover': CACHE_HINT,
+      'tools/list': hint,
+      'resources/list': PUBLIC_HINT,
+      'resources/templates/list': PUBLIC_HINT,
+      'resources/read': PUBLIC_HINT,
+      // It holds the instructions, which differ with the tools.
+      'server/discover': hint,
     },
   })
   server.onerror = onError

@@ -20,6 +20,7 @@ export function stdioRequest(body: Json | undefined): HttpRequest {
   return {
     method: 'POST',
     path: '/mcp',
+    query: '',
     headers,
     raw: [],
     read: async () => ({ ok: false, reason: 'incomplete' }),

@@ -8,6 +8,9 @@ export interface MetricSources {
   inFlight(): number
   audit(): { written: number; lost: number; pendingBytes: number }
   ready(): boolean
+  /** Seconds for which each file of live/ has not been what is in force. */
+  liveAges(): readonly { file: string; seconds: number }[]
+  storeAvailable(): boolean
   build: { version: string; node: string }
 }
 
@@ -32,7 +35,7 @@ export interface Metrics {
 /** One combination of labels that has occurred; all labels come from closed sets, so there are few. */
 export interface Series {
   operation: Record<string, string>
-  decision: { code: string; stage: string }
+  decision: { code: string; stage: string; would_deny: string }
   /** What a call of this series has, as it stands in the call. */
   of: {
     tool: Call['tool']
@@ -41,6 +44,7 @@ export interface Series {
     method: string | undefined
     surface: Call['surface']
     channel: Call['channel']
+    wouldDeny: boolean
   }
   count: number
   /** Durations that the histogram has not been given yet. */
@@ -105,7 +109,7 @@ export function createMetrics(sources: MetricSources): Metrics {
 
 // Of closed sets only: a key of the caller's text would let the map grow without bound.
 const keyOf = (call: Call): string =>
-  `${call.surface} ${shownMethod(call)} ${call.tool?.declaration.name} ${call.denial?.code} ${call.message?.revision} ${call.channel}`
+  `${call.surface} ${shownMethod(call)} ${call.tool?.declaration.name} ${call.denial?.code} ${call.message?.revision} ${call.channel} ${call.policy?.wouldDeny}`
 
 const isOf = ({ of }: Series, call: Call): boolean =>
   of.tool === call.tool &&
@@ -113,7 +117,8 @@ const isOf = ({ of }: Series, call: Call): boolean =>
   of.revision === call.message?.revision &&
   of.method === call.mcpMethod &&
   of.surface === call.surface &&
-  of.channel === call.channel
+  of.channel === call.channel &&
+  of.wouldDeny === (call.policy?.wouldDeny === true)
 
 function describe(call: Call): Series {
   const code: DenialCode | 'ok' = call.denial?.code ?? 'ok'
@@ -125,7 +130,11 @@ function describe(call: Call): Series {
       mcp_protocol_version: call.message?.revision ?? '',
       network_transport: call.channel === 'http' ? 'tcp' : 'pipe',
     },
-    decision: { code, stage: call.denial === undefined ? '' : denialRow(call.denial).stage },
+    decision: {
+      code,
+      stage: call.denial === undefined ? '' : denialRow(call.denial).stage,
+      would_deny: call.policy?.wouldDeny === true ? 'true' : '',
+    },
     of: {
       tool: call.tool,
       code: call.denial?.code,
@@ -133,6 +142,7 @@ function describe(call: Call): Series {
       method: shownMethod(call),
       surface: call.surface,
       channel: call.channel,
+      wouldDeny: call.policy?.wouldDeny === true,
     },
     count: 0,
     waiting: [],

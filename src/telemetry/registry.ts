@@ -19,7 +19,8 @@ const LABELS: Record<string, readonly string[]> = {
     'mcp_protocol_version',
     'network_transport',
   ],
-  ductape_mcp_decisions_total: ['code', 'stage'],
+  ductape_mcp_decisions_total: ['code', 'stage', 'would_deny'],
+  ductape_mcp_live_config_age_seconds: ['file'],
   ductape_mcp_build_info: ['version', 'node'],
 }
 const labelsOf = (name: string): string[] => [...(LABELS[name] ?? [])]
@@ -40,7 +41,7 @@ export function createRegistry(sources: MetricSources, series: () => Iterable<Se
   const decisionName = 'ductape_mcp_decisions_total'
   const decisions = new Counter({
     name: decisionName,
-    help: 'Requests by how they ended: code "ok", or the code of the refusal or failure and its stage.',
+    help: 'Requests by how they ended: code "ok", or the code of the refusal or failure and its stage; would_deny where the policy observes and would refuse.',
     labelNames: labelsOf(decisionName),
     registers,
   })
@@ -60,6 +61,19 @@ export function createRegistry(sources: MetricSources, series: () => Iterable<Se
     'ductape_mcp_audit_lines_lost',
     'Audit records lost since start: queue full or sink broken.',
     () => sources.audit().lost,
+  )
+  const ageName = 'ductape_mcp_live_config_age_seconds'
+  new Gauge({
+    name: ageName,
+    help: 'Seconds for which the newest state of a file of live/ has not been in force, because it is not valid; 0 where it is.',
+    labelNames: labelsOf(ageName),
+    registers,
+    collect() {
+      for (const { file, seconds } of sources.liveAges()) this.labels({ file }).set(seconds)
+    },
+  })
+  gauge('ductape_mcp_store_available', '1 while the shared store can be reached.', () =>
+    sources.storeAvailable() ? 1 : 0,
   )
   const buildName = 'ductape_mcp_build_info'
   new Gauge({

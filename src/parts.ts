@@ -1,0 +1,201 @@
+// Puts together what lives beneath the calls: fleet key, store, revocations, identity, live files, limits and credentials.
+import { createLimiter, defaultLimits, type Limiter } from './admission/limits/index.ts'
+import { listOperations } from './catalogue/operations.ts'
+import { type Config, createFileWatcher, type FileSource, formatProblems } from './config/index.ts'
+import type { Denial } from './core/denials.ts'
+import type { Fleet } from './core/fleet.ts'
+import type { Json } from './core/json.ts'
+import type { Policy } from './core/policy.ts'
+import type { Principal } from './core/principal.ts'
+import type { LimitRules } from './core/runtime.ts'
+import type { Store } from './core/store.ts'
+import { shownName } from './core/text.ts'
+import { type Credentials, createCredentials, type KeyKind } from './credentials/index.ts'
+import { createIdentity, type Identity, type IdentityPorts } from './identity/index.ts'
+import { adminRevocations, createRevocations } from './identity/revocations/index.ts'
+import { createFleetHolder, prepareCredentialId } from './keys/index.ts'
+import { createLive, type Live } from './runtime.ts'
+import type { Log } from './telemetry/log.ts'
+
+export interface PartPorts {
+  /** Milliseconds since the epoch. */
+  now(): number
+  /** Monotonic milliseconds. */
+  tick(): number
+  log: Log
+  store: Store
+  /** Pod or host, and boot id. */
+  instance: string
+  files: FileSource
+  /** GET of a document of an authorization server. */
+  fetch: IdentityPorts['fetch']
+  /** The fleet key as it was read at the start, or one made for this start. */
+  fleet: Parameters<typeof createFleetHolder>
+}
+
+export interface Parts {
+  fleet: Fleet
+  identity: Identity
+  live: Live
+  limiter: Limiter
+  credentials: Credentials
+  /** A keyed hash that names a Ductape key. */
+  credentialId(key: string): string
+  /** The same of the key that the service holds for a tenant. */
+  heldId(tenant: string | undefined, kind: KeyKind): string | undefined
+  revoke(body: Json, principal: Principal): Promise<Denial | { action: string; answer: Json }>
+  /** Why no call can be served yet. */
+  notReady(): readonly string[]
+  /** What an operator should mend although calls are served. */
+  warnings(): readonly string[]
+  /** Looks at all files once. */
+  look(): Promise<void>
+  /** Looks every second from now on. */
+  watch(): void
+  close(): Promise<void>
+}
+
+/** A changed file is in force within two seconds (design.md 5): one of looking, the rest for reading it. */
+const LOOK_EVERY = 1000
+/** Revocations reach every replica within five seconds, also where a message was lost. */
+const POLL_REVOCATIONS = 2000
+
+export async function createParts(
+  config: Config,
+  ports: PartPorts,
+  limits: LimitRules = defaultLimits(),
+): Promise<Parts> {
+  const { now, tick, log, store } = ports
+  const watcher = createFileWatcher(ports.files)
+  const onEvent = (name: string, fields: Record<string, string | number> = {}): void =>
+    LOUD.has(name)
+      ? log.error(name, fields)
+      : QUIET.has(name)
+        ? log.info(name, fields)
+        : log.warn(name, fields)
+
+  const holder = createFleetHolder(...ports.fleet)
+  const { fleet } = holder
+  if (config.keys.fleet !== undefined) {
+    watcher.watch(config.keys.fleet.file, ({ bytes }) => {
+      const fault = holder.reload(bytes?.toString('utf8'))
+      if (fault !== undefined) log.error('fleet_key_refused', { reason: fault })
+    })
+  }
+
+  const revocations = createRevocations({ store, fleet, now, onEvent, pollEvery: POLL_REVOCATIONS })
+  const identity = await createIdentity(config.auth, config.publicUrl, config.listen.kind === 'unix', {
+    fetch: ports.fetch,
+    now,
+    tick,
+    revocations,
+    store,
+    fleet,
+    onEvent,
+  })
+  for (const { path, apply } of identity.files) {
+    watcher.watch(path, ({ bytes }) => {
+      const fault = bytes === undefined ? 'is gone or cannot be read' : apply(bytes)
+      if (fault !== undefined) log.error('certificate_authorities_refused', { reason: fault })
+    })
+  }
+  const credentials = createCredentials(config.credentials, {
+    fleet,
+    onEvent: ({ event, ...fields }) =>
+      event === 'credential_refused' ? log.error(event, fields) : log.info(event, fields),
+  })
+  for (const { path, apply } of credentials.files) watcher.watch(path, apply)
+
+  const live = await createLive({
+    directory: config.live,
+    watcher,
+    authenticated: identity.configured,
+    stableCredentialIds: fleet.shared,
+    operations: listOperations(config.catalogue !== 'enforce'),
+    revocations,
+    onApplied: (file, digest) => {
+      // What was verified under the old files is looked at again.
+      identity.drop()
+      log.info('live_file_applied', { file, digest })
+    },
+    onRefused: (file, problems) =>
+      log.error('live_file_refused', { file, problems: formatProblems(problems.slice(0, MAX_SHOWN)) }),
+    now,
+    limits,
+  })
+  const limiter = createLimiter({
+    store,
+    instance: ports.instance,
+    caps: ({ policy }) => policy?.executionCaps ?? NO_CAPS,
+    maxReplicas: config.store === 'memory' ? 1 : config.store.maxReplicas,
+    tick,
+    now,
+    onEvent,
+  })
+
+  const injected = Object.values(config.credentials.tenants).filter(
+    (tenant) => (tenant.mode ?? config.credentials.mode) === 'injected',
+  ).length
+  // One tenant's missing Secret must not take the service from all the others.
+  const allLacking = (): boolean => injected > 0 && credentials.status().lacking.length === injected
+
+  await watcher.look()
+  await revocations.start()
+  let timer: NodeJS.Timeout | undefined
+
+  return {
+    fleet,
+    identity,
+    live,
+    limiter,
+    credentials,
+    credentialId: prepareCredentialId(fleet),
+    heldId: credentials.heldId,
+    revoke: (body, principal) => adminRevocations(body, principal, revocations, now),
+    notReady: () => [
+      ...live.notReady(),
+      ...identity.notReady(),
+      ...(live.current().policy === undefined ? ['there is no policy: live/policy.yaml'] : []),
+      // A replica that starts without its store knows nothing of what was revoked.
+      ...(revocations.stats().synced ? [] : ['the store has not been reached since the start']),
+      ...(allLacking() ? ['no tenant has a Ductape key: look at the files of credentials.tenants'] : []),
+    ],
+    warnings: () => [
+      ...live.stale(),
+      ...credentials.status().lacking.map((tenant) => `no Ductape key for the tenant ${shownName(tenant)}`),
+      ...credentials
+        .status()
+        .stale.map(
+          (tenant) => `a key file of the tenant ${shownName(tenant)} is not valid; the last good key holds`,
+        ),
+      ...(namesOldKeys(live.current().policy, fleet)
+        ? ['the policy names credential ids of an older fleet key, which match no call any more']
+        : []),
+    ],
+    look: () => watcher.look(),
+    watch() {
+      timer ??= setInterval(() => {
+        void watcher.look()
+        void limiter.maintain()
+      }, LOOK_EVERY)
+      timer.unref()
+    },
+    async close() {
+      clearInterval(timer)
+      revocations.close()
+      await limiter.close()
+      await store.close()
+    },
+  }
+}
+
+/** Events by how loud the log is about them; the others are warnings. */
+const LOUD = new Set(['revocations_forged', 'oauth_keys_failed', 'limits_full', 'revocations_full'])
+const QUIET = new Set(['revocation_added', 'oauth_keys_loaded'])
+const NO_CAPS: ReadonlyMap<string, number> = new Map()
+/** Ids carry the id of the fleet key that made them; a pattern names none. */
+const namesOldKeys = (policy: Policy | undefined, fleet: Fleet): boolean =>
+  policy?.credentialIds.some((id) => /^[a-z0-9]+\./.test(id) && !id.startsWith(`${fleet.ids[0]}.`)) === true
+
+/** Problems of a refused file that the log shows. */
+const MAX_SHOWN = 5
