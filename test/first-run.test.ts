@@ -15,7 +15,8 @@ describe('npm start', () => {
   let service: Served
 
   before(async () => {
-    service = await serve({ args: ['--emulator'], cwd: READ_ONLY, env: {} })
+    // Without a folder of live files, as a new user has none.
+    service = await serve({ args: ['--emulator'], cwd: READ_ONLY, env: {}, config: { live: undefined } })
   })
   after(async () => {
     service.child.kill('SIGTERM')

@@ -5,9 +5,11 @@ import { type Call, openCall, type Verdict } from '../src/core/call.ts'
 import { deny } from '../src/core/denials.ts'
 import type { HttpRequest } from '../src/core/http.ts'
 import type { Json } from '../src/core/json.ts'
+import { LOCAL } from '../src/identity/index.ts'
 import { type Parts, preparePipeline, STAGES, type StageRow } from '../src/pipeline.ts'
 import { startApp, type TestApp } from './lib/app.ts'
 import { EXECUTE, toolCall } from './lib/calls.ts'
+import { RUNTIME } from './lib/runtime.ts'
 
 type Run = (call: Call) => Verdict | Promise<Verdict>
 
@@ -18,7 +20,8 @@ const call = (): Call =>
     startedTick: 0,
     channel: 'http',
     peer: '127.0.0.1',
-    principal: { method: 'none', subject: 'local' },
+    principal: LOCAL,
+    runtime: RUNTIME,
   })
 
 /** Runs a call through stages of these names; what happened, in order. */
@@ -48,7 +51,19 @@ async function run(
   return { events, call: one }
 }
 
-const ORDER = ['transport', 'protocol', 'resolve', 'validate', 'decided', 'backend', 'shape']
+const ORDER = [
+  'transport',
+  'identity',
+  'protocol',
+  'resolve',
+  'validate',
+  'policy',
+  'limits',
+  'decided',
+  'credentials',
+  'backend',
+  'shape',
+]
 
 describe('the table', () => {
   test('names are unique, groups follow each other', () => {
@@ -112,7 +127,7 @@ describe('the runner', () => {
   test('a decision that cannot be recorded ends the call before its effect', async () => {
     for (const decided of [() => deny('internal_error'), async () => deny('internal_error')]) {
       const { events, call: one } = await run({}, decided)
-      assert.deepEqual(events, ORDER.slice(0, 5))
+      assert.deepEqual(events, ORDER.slice(0, ORDER.indexOf('decided') + 1))
       assert.deepEqual(one.denial, { code: 'internal_error' })
     }
   })
@@ -124,7 +139,7 @@ describe('the runner', () => {
         return undefined
       },
     })
-    assert.deepEqual(events, ['transport', 'protocol'])
+    assert.deepEqual(events, ['transport', 'identity', 'protocol'])
     assert.equal(one.denial, undefined)
   })
 })
@@ -167,6 +182,7 @@ describe('without a port', () => {
     return {
       method,
       path,
+      query: '',
       headers: all,
       raw: Object.entries(all).flat(),
       read: async () => ({ ok: true, body: Buffer.from(body ?? '') }),

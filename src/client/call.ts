@@ -7,6 +7,7 @@ import { ClientFailure } from './failure.ts'
 import { serviceUrl } from './get.ts'
 import { connectService, type Service, type Tool, type ToolAnswer } from './service.ts'
 import { terminalJson, terminalPhrase, terminalText } from './terminal.ts'
+import { authorizationFor, TOKEN_VARIABLE } from './token.ts'
 import { readHeaders, readNamed, readObject, readPairs } from './values.ts'
 
 export const DEFAULT_URL = 'http://127.0.0.1:3001/mcp'
@@ -23,14 +24,16 @@ params='["ductape:my-product"]' an array, method=environments.list text, tag='"5
 
   --url URL             the MCP endpoint (default ${DEFAULT_URL})
   --arguments SOURCE    all arguments as one JSON object: the text itself, @FILE, or - for standard input
+  --token-file FILE     who calls: an access token or API key of the service, sent as Authorization: Bearer
   --key-file FILE       the publishable key, sent as publishable_key where the tool takes one
-  --header NAME:VALUE   a header of every request, for example an Authorization; may be repeated
+  --header NAME:VALUE   a header of every request; may be repeated
   --timeout SECONDS     how long to wait for each answer (default 120)
   --list                show the tools and their arguments
   --json                write the whole result as JSON
 
-The key belongs in a file or in the variable ${KEY_VARIABLE}, not on the command line, where
-other users of the machine and the shell's history see it.
+Other users of the machine see a command line, and the shell keeps it. So a token is read from a file only,
+which the variable ${TOKEN_VARIABLE} may name too, and the publishable key belongs in a file or in the
+variable ${KEY_VARIABLE}. A token is sent over https, or to this machine.
 
 Exit codes: 0 the tool answered, 1 it answered with an error or the service refused or cannot be
 reached, 2 wrong usage. Control characters and invisible ones in an answer are shown as \\uXXXX.
@@ -39,6 +42,7 @@ Examples:
   ductape-mcp call --list
   ductape-mcp call ductape_execute --key-file key.txt module=product method=environments.list \\
     params='["ductape:my-product"]'
+  ductape-mcp call --url https://mcp.example.com/mcp --token-file token.txt --list
   ductape-mcp call ductape_generate_payload --arguments @payload.json --json
 `
 
@@ -79,7 +83,11 @@ export async function callCommand(
     const known = tools.find(({ name }) => name === tool)
     if (known === undefined) {
       const names = tools.map(({ name }) => terminalPhrase(name)).join(', ')
-      throw new ClientFailure(`The service has no tool of this name; it has ${names || 'none'}.`)
+      throw new ClientFailure(
+        names === ''
+          ? 'The service shows this caller no tools; its policy gives no role that may use one.'
+          : `The service has no tool of this name; it has ${names}.`,
+      )
     }
     return show(await service.call(tool, withKey(known, args, request.key)), request.json, io)
   } catch (error) {
@@ -98,6 +106,7 @@ function readArguments(argv: string[], io: Io, readInput: () => string): Request
     options: {
       url: { type: 'string', default: DEFAULT_URL },
       arguments: { type: 'string' },
+      'token-file': { type: 'string' },
       'key-file': { type: 'string' },
       header: { type: 'string', multiple: true, default: [] },
       timeout: { type: 'string', default: DEFAULT_TIMEOUT },
@@ -113,7 +122,8 @@ function readArguments(argv: string[], io: Io, readInput: () => string): Request
   if (!(timeout > 0 && timeout <= MAX_TIMEOUT))
     throw new UsageError(`--timeout takes seconds, at most ${MAX_TIMEOUT}.\n`)
   const [tool, ...pairs] = positionals
-  const common = { url, timeout: timeout * 1000, json: values.json, headers: readHeaders(values.header) }
+  const headers = { ...readHeaders(values.header), ...authorizationFor(url, values['token-file'], io) }
+  const common = { url, timeout: timeout * 1000, json: values.json, headers }
   if (values.list) {
     if (tool !== undefined || values.arguments !== undefined)
       throw new UsageError('--list takes no tool and no arguments.\n')

@@ -1,12 +1,14 @@
 // The checks of `doctor`: each looks at one thing and says what it found and what to do about it.
-import { createServer } from 'node:net'
+import { lstatSync, type Stats, statSync } from 'node:fs'
+import { connect, createServer } from 'node:net'
+import { dirname } from 'node:path'
 import type { Config } from '../config/index.ts'
 import { probe } from '../outbound.ts'
 import { traceTarget } from '../telemetry/spans.ts'
 import { ClientFailure, connectionReason } from './failure.ts'
 import { get, serviceUrl } from './get.ts'
 import { readiness } from './health.ts'
-import { connectService } from './service.ts'
+import { connectService, NotAdmitted } from './service.ts'
 import { terminalPhrase } from './terminal.ts'
 
 export interface Check {
@@ -18,9 +20,9 @@ export interface Check {
   remedy?: string
 }
 
-const ok = (name: string, found: string): Check => ({ name, status: 'ok', found })
-const skipped = (name: string, found: string): Check => ({ name, status: 'skipped', found })
-const finding = (name: string, found: string, remedy: string): Check => ({
+export const ok = (name: string, found: string): Check => ({ name, status: 'ok', found })
+export const skipped = (name: string, found: string): Check => ({ name, status: 'skipped', found })
+export const finding = (name: string, found: string, remedy: string): Check => ({
   name,
   status: 'finding',
   found,
@@ -99,48 +101,121 @@ function bind({ host, port }: Address): Promise<string | undefined> {
   })
 }
 
-async function answersAsOurs(name: 'listen' | 'ops', url: URL, timeout: number): Promise<boolean> {
+/** A service that wants a token first says so in a refusal of its own form. */
+async function answersAsOurs(
+  name: 'listen' | 'ops',
+  url: URL,
+  timeout: number,
+  socket?: string,
+): Promise<boolean> {
   try {
-    const { body } = await get(new URL(name === 'listen' ? '/openapi.json' : '/readyz', url), timeout)
-    const value = JSON.parse(body) as { info?: { title?: unknown }; ready?: unknown } | null
-    return name === 'listen' ? value?.info?.title === 'ductape-mcp' : typeof value?.ready === 'boolean'
+    const { body } = await get(new URL(name === 'listen' ? '/openapi.json' : '/readyz', url), timeout, socket)
+    const value = JSON.parse(body) as { info?: { title?: unknown }; type?: unknown; ready?: unknown } | null
+    if (name === 'ops') return typeof value?.ready === 'boolean'
+    return value?.info?.title === 'ductape-mcp' || String(value?.type).startsWith('urn:ductape-mcp:refusal:')
   } catch {
     return false
   }
 }
 
+/** The same for a unix socket; nothing is bound, because that would put a file there. */
+export async function checkSocket(path: string, timeout: number): Promise<Check> {
+  const shown = `unix:${path}`
+  let found: Stats | undefined
+  try {
+    if (!statSync(dirname(path)).isDirectory()) throw new Error('no folder')
+    found = lstatSync(path, { throwIfNoEntry: false })
+  } catch {
+    return finding(
+      'listen',
+      `${shown}: its folder is not there, or this user may not look into it`,
+      'Create the folder, run doctor as the user of the service, or change listen.',
+    )
+  }
+  if (found === undefined) return ok('listen', `${shown} is free; nothing runs there`)
+  if (!found.isSocket())
+    return finding('listen', `${shown} is a file and no socket`, 'Remove it, or change listen.')
+  const code = await connectCode(path, timeout)
+  if (code === 'ECONNREFUSED') return ok('listen', `${shown} was left by a process that has ended`)
+  if (code === 'EACCES')
+    return finding(
+      'listen',
+      `${shown} may not be opened by this user`,
+      'Run doctor as the user of the service, or as one of its group.',
+    )
+  return (await answersAsOurs('listen', new URL('http://localhost'), timeout, path))
+    ? ok('listen', `a service answers at ${shown}`)
+    : finding('listen', `another program has ${shown}`, 'End that program, or change listen.')
+}
+
+/** Error code of an attempt to connect, undefined where it worked. */
+function connectCode(path: string, timeout: number): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    const socket = connect(path)
+    const settle = (code: string | undefined): void => {
+      socket.destroy()
+      resolve(code)
+    }
+    socket.setTimeout(timeout, () => settle('ETIMEDOUT'))
+    socket.once('connect', () => settle(undefined))
+    socket.once('error', (error: NodeJS.ErrnoException) => settle(error.code ?? 'unknown reason'))
+  })
+}
+
 export async function checkReady(ops: URL | undefined, timeout: number): Promise<Check> {
   if (ops === undefined) return skipped('ready', 'no ops listener runs')
-  const { ready, reasons } = await readiness(ops, timeout)
-  return ready
+  const { ready, reasons, warnings } = await readiness(ops, timeout)
+  if (!ready)
+    return finding(
+      'ready',
+      `not ready: ${[...reasons, ...warnings].join(', ')}`,
+      'Read the log of the service; `draining` ends with a restart.',
+    )
+  return warnings.length === 0
     ? ok('ready', `${ops.origin}/readyz says ready`)
     : finding(
         'ready',
-        `not ready: ${reasons.join(', ')}`,
-        'Read the log of the service; `draining` ends with a restart.',
+        `ready, and warns: ${warnings.join(', ')}`,
+        'Mend it; the log of the service says more.',
       )
 }
 
-export async function checkMcp(url: URL | undefined, timeout: number): Promise<Check> {
+export async function checkMcp(
+  url: URL | undefined,
+  headers: Readonly<Record<string, string>>,
+  timeout: number,
+): Promise<Check> {
   if (url === undefined)
-    return skipped('mcp', 'no service runs; start one with `ductape-mcp serve`, or name one with --url')
+    return skipped(
+      'mcp',
+      'no service can be asked here; start one with `ductape-mcp serve`, or name one with --url',
+    )
   try {
-    const service = await connectService({ url, headers: {}, timeout })
+    const service = await connectService({ url, headers, timeout })
     try {
       const tools = await service.tools()
       const names = tools.map(({ name }) => terminalPhrase(name)).join(', ')
       return tools.length > 0
         ? ok('mcp', `${url.href} lists ${names}`)
-        : finding('mcp', `${url.href} lists no tools`, 'Check that the URL is that of ductape-mcp.')
+        : finding(
+            'mcp',
+            `${url.href} lists no tools`,
+            'Check that the URL is that of ductape-mcp, and that its policy gives this caller a role.',
+          )
     } finally {
       await service.close()
     }
   } catch (error) {
     if (!(error instanceof ClientFailure)) throw error
+    // A service that keeps strangers out does what it should.
+    if (error instanceof NotAdmitted && error.status === 401 && !('authorization' in headers))
+      return skipped('mcp', error.message)
     return finding(
       'mcp',
       error.message,
-      'Check the URL, and that the service runs and its proxy lets MCP through.',
+      error instanceof NotAdmitted
+        ? 'Check the token, and the policy of the service.'
+        : 'Check the URL, and that the service runs and its proxy lets MCP through.',
     )
   }
 }

@@ -10,13 +10,15 @@ import {
   checkMcp,
   checkNode,
   checkReady,
+  checkSocket,
   checkTelemetry,
 } from './checks.ts'
 import { serviceUrl } from './get.ts'
 import { terminalJson, terminalText } from './terminal.ts'
+import { authorizationFor, TOKEN_VARIABLE } from './token.ts'
 import { readNamed } from './values.ts'
 
-export const DOCTOR_HELP = `ductape-mcp doctor [--config FILE] [--url URL] [--json]
+export const DOCTOR_HELP = `ductape-mcp doctor [--config FILE] [--url URL] [--token-file FILE] [--json]
 
 Checks what has to hold for the service to work, and changes nothing:
 
@@ -25,13 +27,18 @@ Checks what has to hold for the service to work, and changes nothing:
   listen    its main listener is free, or this service answers there
   ops       the same for the ops listener
   ready     the running service says that it is ready
-  mcp       it lists its tools over MCP
+  live      each file of live/ holds
+  store     Redis or Valkey can be reached, keeps what it is given and allows what the service does
+  issuers   the authorization servers publish keys; no token is sent
+  mtls      the file of the certificate authorities of the clients can be read
+  mcp       the running service lists its tools over MCP
   backend   the Ductape backend accepts a connection; no request and no key is sent
   otel      the OTEL_* variables make sense
   clock     the clock is right, as far as can be seen from here
 
   --config FILE      the configuration; DUCTAPE_MCP_CONFIG names a file too
   --url URL          MCP endpoint of a running service, where it is not on the listener of the configuration
+  --token-file FILE  access token or API key for that; the variable ${TOKEN_VARIABLE} may name it too
   --timeout SECONDS  how long to wait for each answer (default 5)
   --json             write { "ok": ..., "checks": [...] }
 
@@ -52,6 +59,7 @@ export async function doctorCommand(
     options: {
       config: { type: 'string' },
       url: { type: 'string' },
+      'token-file': { type: 'string' },
       timeout: { type: 'string', default: DEFAULT_TIMEOUT },
       json: { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h' },
@@ -68,12 +76,17 @@ export async function doctorCommand(
   if (!(seconds > 0 && seconds <= MAX_TIMEOUT))
     throw new UsageError(`--timeout takes seconds, at most ${MAX_TIMEOUT}.\n`)
 
+  const asked: Asked = {
+    url,
+    headersFor: (target) => authorizationFor(target, values['token-file'], io),
+    timeout: seconds * 1000,
+  }
   const { check, config } = await readConfig(values.config, io)
   const checks = [checkNode(version), check]
   if (config === undefined) {
-    if (url !== undefined) checks.push(await checkMcp(url, seconds * 1000))
+    if (url !== undefined) checks.push(await checkMcp(url, asked.headersFor(url), asked.timeout))
     checks.push(checkTelemetry(io.env), await checkClock(now, undefined, 0))
-  } else checks.push(...(await checkService(config, url, seconds * 1000, io, now)))
+  } else checks.push(...(await checkService(config, asked, io, now)))
 
   const found = checks.some(({ status }) => status === 'finding')
   io.out(values.json ? terminalJson({ ok: !found, checks }) : table(checks))
@@ -113,16 +126,23 @@ async function readConfig(
   return { check, config }
 }
 
+interface Asked {
+  /** Undefined = the service on the listener of the configuration. */
+  url: URL | undefined
+  headersFor(url: URL): Record<string, string>
+  /** Of each question, in milliseconds. */
+  timeout: number
+}
+
 async function checkService(
   config: Config,
-  named: URL | undefined,
-  timeout: number,
+  { url, headersFor, timeout }: Asked,
   io: Io,
   now: () => number,
 ): Promise<Check[]> {
   const listen =
     config.listen.kind === 'unix'
-      ? { check: unixListener(config.listen.path), running: undefined }
+      ? { check: await unixListener(config, config.listen.path, timeout), running: undefined }
       : await checkListener('listen', config.listen, timeout)
   const ops =
     config.ops === undefined
@@ -131,26 +151,31 @@ async function checkService(
           running: undefined,
         }
       : await checkListener('ops', config.ops, timeout)
-  const service = named ?? (listen.running === undefined ? undefined : new URL('/mcp', listen.running))
+  const service = url ?? (listen.running === undefined ? undefined : new URL('/mcp', listen.running))
   const ca =
     config.backend.ca === undefined ? undefined : readNamed(config.backend.ca.file, 'backend.ca', io.readFile)
+  const { checkConfigured } = await import('./config-checks.ts')
   return [
     listen.check,
     ops.check,
     await checkReady(ops.running, timeout),
-    await checkMcp(service, timeout),
+    ...(await checkConfigured(config, { io, now, timeout })),
+    await checkMcp(service, service === undefined ? {} : headersFor(service), timeout),
     await checkBackend(config, ca, timeout),
     checkTelemetry(io.env),
     await checkClock(now, ops.running ?? service, timeout),
   ]
 }
 
-const unixListener = (path: string): Check => ({
-  name: 'listen',
-  status: 'finding',
-  found: `unix:${path} is for requests that nginx has authenticated, and there is no authenticator`,
-  remedy: 'Listen on 127.0.0.1 instead.',
-})
+const unixListener = async ({ auth }: Config, path: string, timeout: number): Promise<Check> =>
+  auth === undefined
+    ? {
+        name: 'listen',
+        status: 'finding',
+        found: `unix:${path} is for requests that nginx has authenticated, and there is no authenticator`,
+        remedy: 'Set auth, or listen on 127.0.0.1 instead.',
+      }
+    : checkSocket(path, timeout)
 
 function table(checks: readonly Check[]): string {
   const lines = checks.map(({ name, status, found, remedy }) => {

@@ -11,24 +11,29 @@ export interface GetAnswer {
 
 const MAX_ANSWER = 1 << 20
 
-/** Resolves with the answer whatever its status; rejects with a ClientFailure. */
-export function get(url: URL, timeout: number): Promise<GetAnswer> {
+/** Resolves with the answer whatever its status; rejects with a ClientFailure. `socket` = path of the unix socket to ask in place of the host. */
+export function get(url: URL, timeout: number, socket?: string): Promise<GetAnswer> {
+  const shown = socket === undefined ? url.origin : `unix:${socket}`
   return new Promise((resolve, reject) => {
     // Ending a request ourselves reports a reset, so the reason is kept here.
     let reason: ClientFailure | undefined
     const stop = (words: string): void => {
-      reason = new ClientFailure(`${url.origin} ${words}.`)
+      reason = new ClientFailure(`${shown} ${words}.`)
       request.destroy(reason)
     }
     const fail = (error: Error): void => {
       clearTimeout(deadline)
-      reject(reason ?? unreachable(url.origin, error))
+      reject(reason ?? unreachable(shown, error))
     }
     // The whole exchange counts, not only the silence between two bytes.
     const deadline = setTimeout(() => stop(`did not answer within ${timeout / 1000} s`), timeout)
     const request = (url.protocol === 'https:' ? https : http).get(
       url,
-      { agent: false, headers: { accept: 'application/json', connection: 'close' } },
+      {
+        agent: false,
+        ...(socket !== undefined && { socketPath: socket }),
+        headers: { accept: 'application/json', connection: 'close' },
+      },
       (response) => {
         const chunks: Buffer[] = []
         let bytes = 0

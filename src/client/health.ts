@@ -10,10 +10,11 @@ export const DEFAULT_OPS = 'http://127.0.0.1:9464'
 export const HEALTH_HELP = `ductape-mcp health [--url URL] [--timeout SECONDS] [--json]
 
 Asks a running service for /readyz: exit 0 where it is ready, 1 where it is not or does not answer.
+The ops listener needs no token, also where the main listener does or is a unix socket.
 
   --url URL          origin of the ops listener (default ${DEFAULT_OPS})
   --timeout SECONDS  how long to wait (default 2)
-  --json             write { "ready": ..., "reasons": [...] }
+  --json             write { "ready": ..., "reasons": [...], "warnings": [...] }
 
 Example, as a container's health check:
   ductape-mcp health
@@ -46,33 +47,41 @@ export async function healthCommand(argv: string[], io: Io): Promise<ExitCode> {
   if (values.json) io.out(terminalJson(health))
   else if (health.ready) io.out('ready\n')
   else io.err(`not ready: ${health.reasons.join(', ')}\n`)
+  if (!values.json) for (const warning of health.warnings) io.err(`warning: ${warning}\n`)
   return health.ready ? EXIT.ok : EXIT.finding
 }
 
 export interface Readiness {
   ready: boolean
   reasons: string[]
+  /** What an operator should mend although the service is ready. */
+  warnings: string[]
 }
 
 /** Never rejects: a service that does not answer is not ready. */
 export async function readiness(origin: URL, timeout: number): Promise<Readiness> {
   try {
     const { status, body } = await get(new URL('/readyz', origin), timeout)
-    if (status === 200) return { ready: true, reasons: [] }
-    return { ready: false, reasons: reasonsOf(body) ?? [`it answered with HTTP status ${status}`] }
+    const { reasons, warnings } = parseReadiness(body)
+    if (status === 200) return { ready: true, reasons: [], warnings }
+    const why = reasons.length > 0 ? reasons : [`it answered with HTTP status ${status}`]
+    return { ready: false, reasons: why, warnings }
   } catch (error) {
-    if (error instanceof ClientFailure) return { ready: false, reasons: [error.message.replace(/\.$/, '')] }
-    throw error
+    if (!(error instanceof ClientFailure)) throw error
+    return { ready: false, reasons: [error.message.replace(/\.$/, '')], warnings: [] }
   }
 }
 
-function reasonsOf(body: string): string[] | undefined {
+const MAX_SHOWN = 16
+
+function parseReadiness(body: string): Pick<Readiness, 'reasons' | 'warnings'> {
   try {
-    const { reasons } = JSON.parse(body) as { reasons?: unknown }
-    return Array.isArray(reasons) && reasons.length > 0
-      ? reasons.slice(0, 16).map((reason) => terminalPhrase(String(reason)))
-      : undefined
+    const value = JSON.parse(body) as { reasons?: unknown; warnings?: unknown } | null
+    return { reasons: phrases(value?.reasons), warnings: phrases(value?.warnings) }
   } catch {
-    return undefined
+    return { reasons: [], warnings: [] }
   }
 }
+
+const phrases = (list: unknown): string[] =>
+  Array.isArray(list) ? list.slice(0, MAX_SHOWN).map((text) => terminalPhrase(String(text))) : []

@@ -7,6 +7,7 @@ import {
 import { ErrorCode, McpError } from '@modelcontextprotocol/sdk/types.js'
 import type { jsonSchemaValidator } from '@modelcontextprotocol/sdk/validation/types.js'
 import { IDENTITY } from '../cli/identity.ts'
+import { DENIALS } from '../core/denials.ts'
 import { ClientFailure, unreachable } from './failure.ts'
 import { terminalPhrase } from './terminal.ts'
 
@@ -51,7 +52,7 @@ export async function connectService({ url, headers, timeout }: ServiceOptions):
     try {
       return await ask()
     } catch (error) {
-      throw explain(error, url, timeout)
+      throw explain(error, url, timeout, 'authorization' in headers)
     }
   }
   try {
@@ -83,9 +84,9 @@ export async function connectService({ url, headers, timeout }: ServiceOptions):
   }
 }
 
-function explain(error: unknown, url: URL, timeout: number): ClientFailure {
+function explain(error: unknown, url: URL, timeout: number, known: boolean): ClientFailure {
   const shown = terminalPhrase(url.href)
-  if (error instanceof StreamableHTTPError) return new ClientFailure(httpFailure(error, shown))
+  if (error instanceof StreamableHTTPError) return httpFailure(error, shown, known)
   if (error instanceof McpError) {
     if (error.code === ErrorCode.RequestTimeout)
       return new ClientFailure(
@@ -100,25 +101,67 @@ function explain(error: unknown, url: URL, timeout: number): ClientFailure {
   return new ClientFailure(`${shown} does not answer like an MCP service.`)
 }
 
-function httpFailure({ code, message }: StreamableHTTPError, url: string): string {
-  if (code === undefined || code < 100) return `${url} does not answer like an MCP service.`
-  const sentence = refusalOf(message)
-  if (sentence !== undefined)
-    return `${url} refused the request with HTTP status ${code}: ${phrase(sentence)}`
-  if (code === 401)
-    return `${url} wants authentication (HTTP status 401); pass --header "authorization:Bearer ...".`
-  if (code === 404) return `${url} is no MCP endpoint (HTTP status 404); it usually ends in /mcp.`
-  return `${url} refused the request with HTTP status ${code}.`
+/** The service answered, and said who may not; `status` 401 = it does not know the caller. */
+export class NotAdmitted extends ClientFailure {
+  readonly status: 401 | 403
+  constructor(message: string, status: 401 | 403) {
+    super(message)
+    this.status = status
+  }
+}
+
+/** `known` = a token was sent. */
+function httpFailure({ code, message }: StreamableHTTPError, url: string, known: boolean): ClientFailure {
+  if (code === undefined || code < 100)
+    return new ClientFailure(`${url} does not answer like an MCP service.`)
+  const refusal = refusalOf(message)
+  if (code === 401 || code === 403) return new NotAdmitted(notAdmitted(code, refusal, url, known), code)
+  if (refusal !== undefined)
+    return new ClientFailure(
+      `${url} refused the request with HTTP status ${code}: ${phrase(refusal.sentence)}`,
+    )
+  if (code === 404)
+    return new ClientFailure(`${url} is no MCP endpoint (HTTP status 404); it usually ends in /mcp.`)
+  return new ClientFailure(`${url} refused the request with HTTP status ${code}.`)
+}
+
+const HOW = 'Name the file of a token or API key with --token-file.'
+
+function notAdmitted(status: 401 | 403, refusal: Refusal | undefined, url: string, known: boolean): string {
+  const how = status === 401 && !known ? HOW : undefined
+  if (refusal === undefined) {
+    const wants = status === 401 ? 'wants authentication' : 'does not allow it'
+    return [`${url} ${wants} (HTTP status ${status}).`, how].filter(Boolean).join(' ')
+  }
+  const { code } = refusal
+  const row =
+    code !== undefined && Object.hasOwn(DENIALS, code) ? DENIALS[code as keyof typeof DENIALS] : undefined
+  const named = row === undefined ? '' : ` (${code})`
+  const advice = how ?? row?.remedy
+  return `${url} refused the request with HTTP status ${status}${named}: ${phrase(refusal.sentence)}${advice === undefined ? '' : ` ${advice}`}`
+}
+
+interface Refusal {
+  sentence: string
+  /** As the service has it: not to be shown before it was looked up. */
+  code: string | undefined
 }
 
 /** The sentence of a JSON-RPC error or of problem+json that the SDK has put into its message. */
-function refusalOf(message: string): string | undefined {
+function refusalOf(message: string): Refusal | undefined {
   const start = message.indexOf('{')
   if (start < 0) return undefined
   try {
-    const body = JSON.parse(message.slice(start)) as { error?: { message?: unknown }; title?: unknown }
+    const body = JSON.parse(message.slice(start)) as {
+      error?: { message?: unknown; data?: { code?: unknown } }
+      title?: unknown
+      code?: unknown
+    }
     const sentence = body.error?.message ?? body.title
-    return typeof sentence === 'string' ? sentence : undefined
+    const code = body.error?.data?.code ?? body.code
+    return typeof sentence === 'string'
+      ? { sentence, code: typeof code === 'string' ? code : undefined }
+      : undefined
   } catch {
     return undefined
   }

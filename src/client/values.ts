@@ -65,7 +65,12 @@ export function readHeaders(words: readonly string[]): Record<string, string> {
   for (const word of words) {
     const match = HEADER.exec(word)
     if (match === null) throw new UsageError('--header takes name:value in visible ASCII characters.\n')
-    headers[(match[1] as string).toLowerCase()] = match[2] as string
+    const name = (match[1] as string).toLowerCase()
+    if (name === 'authorization')
+      throw new UsageError(
+        '--header takes no Authorization: others would see the token. Put it into a file and name that with --token-file.\n',
+      )
+    headers[name] = match[2] as string
   }
   return headers
 }

@@ -88,8 +88,10 @@ describe('contents', () => {
     const traceparent = `00-${'ab'.repeat(16)}-${'cd'.repeat(8)}-01`
     const body = toolCall('ductape_execute', EXECUTE, 7)
     const [decision, outcome] = await during(() => post(service.mcp, body, { traceparent }))
-    assert.deepEqual(decision?.decision, { allowed: true })
-    assert.deepEqual(decision?.what, {
+    assert.deepEqual(decision?.decision, { allowed: true, rule: 'local' })
+    const { credentialId, ...what } = decision?.what ?? {}
+    assert.match(String(credentialId), /^boot\.[\w-]{43}$/)
+    assert.deepEqual(what, {
       effect: 'read',
       mcpMethod: 'tools/call',
       method: 'environments.list',
@@ -102,7 +104,13 @@ describe('contents', () => {
       traceId: 'ab'.repeat(16),
       transport: 'http',
     })
-    assert.deepEqual(decision?.who, { method: 'none', peer: '127.0.0.1', subject: 'local' })
+    assert.deepEqual(decision?.who, {
+      method: 'none',
+      peer: '127.0.0.1',
+      principal: 'local',
+      roles: ['local'],
+      subject: 'local',
+    })
     const { backendRequestId, bytesOut, durationMs, ...rest } = { ...outcome?.outcome } as Record<
       string,
       unknown
@@ -116,7 +124,8 @@ describe('contents', () => {
     const [decision] = await during(() =>
       post(`${service.url}/v1/tools/ductape_generate_payload`, JSON.stringify(GENERATE)),
     )
-    const { requestId: _, ...what } = decision?.what ?? {}
+    const { requestId: _, credentialId, ...what } = decision?.what ?? {}
+    assert.match(String(credentialId), /^boot\.[\w-]{43}$/)
     assert.deepEqual(what, {
       effect: 'read',
       surface: 'rest',
@@ -227,7 +236,7 @@ describe('contents', () => {
         records.map((record) => record.type),
         ['decision', 'outcome'],
       )
-      assert.deepEqual(records[0]?.decision, { allowed: true })
+      assert.deepEqual(records[0]?.decision, { allowed: true, rule: 'local' })
       assert.equal(records[1]?.outcome?.status, status)
       assert.equal(records[1]?.outcome?.code, code)
     })

@@ -185,13 +185,22 @@ test('nobody listens', async (t) => {
 })
 
 test('a call that never gets a connection has sent nothing', async (t) => {
-  const app = await withApp(t, { config: { backend: { timeout: 400, connections: 1 } } })
+  const app = await withApp(t, {
+    config: {
+      http: { drainTimeout: 0 },
+      backend: { timeout: 300, connections: 1, methodTimeouts: { 'product.environments.list': 60_000 } },
+    },
+  })
   app.emulator?.faults.always({ kind: 'hang' })
-  const texts = (await Promise.all([0, 1, 2].map(() => callTool(app.url, 'ductape_execute', EXECUTE)))).map(
-    textOf,
-  )
-  assert.deepEqual(texts.sort(), [late(0.4).text, UNREACHABLE.text, UNREACHABLE.text].sort())
+  // Holds the only connection longer than the others wait; it ends with the service.
+  const holder = callTool(app.url, 'ductape_execute', EXECUTE).catch(() => undefined)
+  while (app.emulator?.stats.requests.execute !== 1) await new Promise((resolve) => setImmediate(resolve))
+  const fetched = { ...EXECUTE, method: 'fetch' }
+  const texts = await Promise.all([0, 1].map(() => callTool(app.url, 'ductape_execute', fetched)))
+  assert.deepEqual(texts.map(textOf), [UNREACHABLE.text, UNREACHABLE.text])
   assert.equal(app.emulator?.stats.requests.execute, 1)
+  await app.close()
+  await holder
 })
 
 test('the backend is restarted: calls fail while it is away and work again', async (t) => {
@@ -238,8 +247,9 @@ test('a result that cannot be written is an internal error with both records, an
     declaration: { name, title: name, description: name, inputSchema: {}, annotations: ANNOTATIONS },
     credentialArguments: [],
     validate: () => ({
-      operation: { module: undefined, method: undefined, effect: 'read' },
+      operation: { module: undefined, method: undefined, effect: 'read', env: [], product: [], path: [] },
       credentials: [],
+      arguments: {},
       request: () => ({
         path: '/proxy/v1/sdk-proxy/execute',
         keyHeader: 'x-publishable-key',

@@ -5,6 +5,8 @@ export type SeenBy = 'yaml' | 'schema' | 'parse'
 export type Expected = readonly [path: string, line: number, column: number, message: RegExp]
 export type BadFile = readonly [seenBy: SeenBy, text: string, ...expected: Expected[]]
 
+const PUBLIC = 'publicUrl: https://a.example\n'
+
 export const BAD_FILES: readonly BadFile[] = [
   // YAML itself
   ['yaml', 'version: 1\nversion: 1\n', ['version', 2, 1, /stands twice, first on line 1/]],
@@ -80,10 +82,9 @@ export const BAD_FILES: readonly BadFile[] = [
   ['schema', 'peopleUrl: "https://a.example"\n', ['peopleUrl', 1, 1, /not in this version/]],
   [
     'schema',
-    'auth: {}\nstore: {}\nkeys: {}\n',
-    ['auth', 1, 1, /not in this version/],
-    ['store', 2, 1, /not in this version/],
-    ['keys', 3, 1, /not in this version/],
+    'replay: {}\nreceipts: {}\n',
+    ['replay', 1, 1, /not in this version/],
+    ['receipts', 2, 1, /not in this version/],
   ],
   ['schema', 'version: 2\n', ['version', 1, 10, /must be 1, the format this build reads, not the number 2/]],
   ['schema', 'version: "1"\n', ['version', 1, 10, /not this text/]],
@@ -238,6 +239,117 @@ export const BAD_FILES: readonly BadFile[] = [
     'outbound: { proxy: "http://proxy.internal:0" }\n',
     ['outbound.proxy', 1, 20, /lower-case host and a port/],
   ],
+  // who is believed
+  ['parse', 'auth: {}\n', ['auth', 1, 7, /needs publicUrl/], ['auth', 1, 7, /names no authenticator/]],
+  ['parse', 'auth: { apiKeys: {} }\n', ['auth', 1, 7, /needs publicUrl/]],
+  ['schema', `${PUBLIC}auth:\n`, ['auth', 2, 6, /has no value/]],
+  [
+    'schema',
+    `${PUBLIC}auth: { apiKeys: true }\n`,
+    ['auth.apiKeys', 2, 18, /must be a map of keys, not true/],
+  ],
+  ['schema', `${PUBLIC}auth: { aipKeys: {} }\n`, ['auth.aipKeys', 2, 9, /not a known key/]],
+  [
+    'parse',
+    `${PUBLIC}auth: { require: [oauth], apiKeys: {} }\n`,
+    ['auth.require', 2, 18, /demands oauth, which is not configured/],
+  ],
+  [
+    'parse',
+    `${PUBLIC}auth: { require: [oauth, api-key], apiKeys: {}, oauth: { issuers: [{ issuer: "https://i.example" }] } }\n`,
+    ['auth.require', 2, 18, /one request has one Authorization header/],
+  ],
+  [
+    'schema',
+    `${PUBLIC}auth: { require: [password], apiKeys: {} }\n`,
+    ['auth.require[0]', 2, 19, /one of oauth/],
+  ],
+  [
+    'parse',
+    `${PUBLIC}auth: { mtls: { ca: { file: ca.pem } } }\n`,
+    ['auth.mtls', 2, 15, /needs a unix socket/],
+  ],
+  ['parse', `${PUBLIC}auth: { oauth: { issuers: [] } }\n`, ['auth.oauth.issuers', 2, 27, /is empty/]],
+  [
+    'parse',
+    `${PUBLIC}auth: { oauth: { issuers: [{ issuer: "http://i.example" }] } }\n`,
+    ['auth.oauth.issuers[0].issuer', 2, 38, /https, or http on loopback/],
+  ],
+  [
+    'parse',
+    `${PUBLIC}auth: { oauth: { issuers: [{ issuer: "https://i.example" }, { issuer: "https://i.example" }] } }\n`,
+    ['auth.oauth.issuers[1].issuer', 2, 71, /is named twice/],
+  ],
+  [
+    'schema',
+    `${PUBLIC}auth: { oauth: { issuers: [{ issuer: "https://i.example", algorithms: [HS256] }] } }\n`,
+    ['auth.oauth.issuers[0].algorithms[0]', 2, 72, /must be one of RS256/],
+  ],
+  [
+    'parse',
+    `${PUBLIC}auth: { apiKeys: { maxLifetime: "1m" } }\n`,
+    ['auth.apiKeys.maxLifetime', 2, 33, /less than 1h/],
+  ],
+  [
+    'parse',
+    `${PUBLIC}auth: { apiKeys: {}, dpop: { maxAge: "1h" } }\n`,
+    ['auth.dpop.maxAge', 2, 38, /more than 5m/],
+  ],
+  [
+    'parse',
+    `listen: unix:/a.sock\n${PUBLIC}auth:\n  mtls:\n    ca: { file: ca.pem }\n    map: [{ roles: [r] }]\n`,
+    ['auth.mtls.map[0]', 6, 11, /must have one of uri and dns/],
+  ],
+  // state, keys and credentials
+  ['schema', 'store: redis\n', ['store', 1, 8, /must be memory or a server, not this text/]],
+  ['schema', 'store: {}\n', ['store.redis', 1, 1, /is missing/]],
+  [
+    'parse',
+    'store: { redis: { url: "redis://10.0.0.1:6379" } }\n',
+    ['store.redis.url', 1, 24, /plain redis/],
+  ],
+  [
+    'parse',
+    'store: { redis: { url: "rediss://h:6379", username: u } }\n',
+    ['store.redis.username', 1, 53, /has no password/],
+  ],
+  [
+    'schema',
+    'store: { redis: { url: "rediss://u:canary@h:6379" } }\n',
+    ['store.redis.url', 1, 24, /must be the address/],
+  ],
+  [
+    'schema',
+    'keys: { fleet: fleet.txt }\n',
+    ['keys.fleet', 1, 16, /must be a file reference, not this text/],
+  ],
+  ['schema', 'credentials: { mode: none }\n', ['credentials.mode', 1, 22, /one of passthrough, injected/]],
+  [
+    'parse',
+    'credentials: { tenants: { a: { publishableKey: { file: k } } } }\n',
+    ['credentials.tenants.a.publishableKey', 1, 48, /no effect in mode passthrough/],
+  ],
+  [
+    'parse',
+    'credentials: { mode: injected, tenants: { a: {} } }\n',
+    ['credentials.tenants.a', 1, 46, /has no key/],
+  ],
+  [
+    'parse',
+    `credentials: { tenants: { a: { credentialIds: ["k1.${'a'.repeat(43)}"] } } }\n`,
+    ['credentials.tenants', 1, 25, /a key made at boot gives another meaning after each start/],
+  ],
+  [
+    'schema',
+    'http: { peerRate: 100 }\n',
+    ['http.peerRate', 1, 19, /must be a map of keys, not the number 100/],
+  ],
+  ['schema', 'live: [a]\n', ['live', 1, 7, /must be the path of a file, not a list/]],
+  // keys of another file
+  ['schema', 'roles: {}\n', ['roles', 1, 1, /belongs in live\/policy\.yaml/]],
+  ['schema', 'dangerous_tools: []\n', ['dangerous_tools', 1, 1, /belongs in live\/policy\.yaml/]],
+  ['schema', 'principal: {}\n', ['principal', 1, 1, /belongs in live\/limits\.yaml/]],
+  ['schema', 'revocations: []\n', ['revocations', 1, 1, /belongs in live\/revocations\.yaml/]],
   // the rest
   ['schema', 'catalogue: of\n', ['catalogue', 1, 12, /must be one of enforce, warn, off/]],
   ['schema', 'response: { maxResult: null }\n', ['response.maxResult', 1, 24, /has no value/]],

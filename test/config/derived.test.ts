@@ -12,10 +12,10 @@ import {
 } from '../../scripts/generate/config.ts'
 import { defaultConfig } from '../../src/config/index.ts'
 import { configJsonSchema } from '../../src/config/json-schema.ts'
-import { CONFIG_KEYS, CONFIG_SECTIONS, unwrap } from '../../src/config/keys.ts'
+import { CONFIG_KEYS, CONFIG_SECTIONS, HOMES, type Home, unwrap } from '../../src/config/keys.ts'
 import { parseConfig } from '../../src/config/parse.ts'
 import { configInput, printConfig } from '../../src/config/print.ts'
-import { configSchema, LATER_KEYS } from '../../src/config/schema.ts'
+import { LATER_KEYS } from '../../src/config/schema.ts'
 import { accepts } from './json-schema-check.ts'
 
 const committed = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8')
@@ -23,46 +23,72 @@ const committed = (path: string) => readFileSync(new URL(`../../${path}`, import
 interface Node {
   readonly type?: string
   readonly properties?: Readonly<Record<string, Node>>
-  readonly additionalProperties?: unknown
+  readonly additionalProperties?: Node | boolean
+  readonly items?: Node
+  readonly anyOf?: readonly Node[]
   readonly description?: string
   readonly default?: unknown
 }
 
-const LEAVES = new Set(['backend.ca', 'audit.sink'])
+const isFileReference = ({ properties }: Node): boolean => Object.keys(properties ?? {}).join() === 'file'
+const isMap = (node: Node): boolean => node.properties !== undefined && !isFileReference(node)
 
-function leaves(node: Node, path: string): string[] {
-  if (node.properties === undefined || LEAVES.has(path)) return [path]
+/** What the entries of a list or map are, or the map that stands for a word, and how the step there is written. */
+function below(node: Node): { node: Node; step: string } | undefined {
+  const entries =
+    node.items ?? (typeof node.additionalProperties === 'object' ? node.additionalProperties : undefined)
+  const entry = entries ?? node
+  const inner = isMap(entry) ? entry : entry.anyOf?.find(isMap)
+  if (inner === undefined) return undefined
+  return { node: inner, step: node.items !== undefined ? '[]' : entries !== undefined ? '.<name>' : '' }
+}
+
+/** Each key with its schema; a map is a section and no key, unless it stands for something else. */
+function* keysOf(node: Node, path: string): Generator<[path: string, node: Node]> {
+  if (!isMap(node)) {
+    yield [path, node]
+    const entry = below(node)
+    if (entry !== undefined) yield* membersOf(entry.node, `${path}${entry.step}`)
+    return
+  }
+  yield* membersOf(node, path)
+}
+
+function* membersOf(node: Node, path: string): Generator<[path: string, node: Node]> {
   assert.equal(node.additionalProperties, false, `${path} is closed`)
-  return Object.entries(node.properties).flatMap(([name, inner]) =>
-    leaves(inner, path === '' ? name : `${path}.${name}`),
-  )
+  for (const [name, member] of Object.entries(node.properties ?? {}))
+    yield* keysOf(member, path === '' ? name : `${path}.${name}`)
 }
 
-function nodeAt(root: Node, path: string): Node | undefined {
-  return path.split('.').reduce<Node | undefined>((node, name) => node?.properties?.[name], root)
-}
+const jsonSchema = (home: Home): Node =>
+  home === 'config.yaml'
+    ? (configJsonSchema() as Node)
+    : (z.toJSONSchema(HOMES[home], { io: 'input', target: 'draft-2020-12' }) as Node)
 
 describe('the key table', () => {
-  const root = configJsonSchema() as Node
+  for (const home of Object.keys(HOMES) as Home[]) {
+    const table = CONFIG_KEYS.filter((key) => key.home === home)
+    const expected = [...keysOf(jsonSchema(home), '')]
 
-  it('has the keys of the JSON Schema and no other', () => {
-    assert.deepEqual(CONFIG_KEYS.map(({ path }) => path).toSorted(), leaves(root, '').toSorted())
-  })
+    it(`has the keys of ${home} and no other`, () => {
+      assert.deepEqual(table.map(({ path }) => path).toSorted(), expected.map(([path]) => path).toSorted())
+    })
 
-  it('gives type, default and description as the JSON Schema does', () => {
-    for (const { path, type, description, default: standard } of CONFIG_KEYS) {
-      assert.notEqual(type, '', path)
-      assert.deepEqual(
-        [nodeAt(root, path)?.description, nodeAt(root, path)?.default],
-        [description, standard],
-        path,
-      )
-    }
-  })
+    it(`gives type, default and description as the JSON Schema of ${home} does`, () => {
+      const nodes = new Map(expected)
+      for (const { path, type, description, default: standard } of table) {
+        assert.notEqual(type, '', path)
+        const node = nodes.get(path)
+        assert.deepEqual([node?.description, node?.default], [description, standard], path)
+      }
+    })
+  }
 
   it('gives the defaults that are in force', () => {
     const input = configInput(defaultConfig())
-    for (const { path, default: standard } of CONFIG_KEYS) {
+    for (const { path, home, default: standard } of CONFIG_KEYS) {
+      // A key of a section that is not set has its default when the section is.
+      if (home !== 'config.yaml' || /[[<]|^auth\.|^store\./.test(path)) continue
       const value = path
         .split('.')
         .reduce<unknown>((node, name) => (node as Record<string, unknown>)[name], input)
@@ -71,7 +97,7 @@ describe('the key table', () => {
   })
 
   it('shares no key with later versions', () => {
-    for (const key of LATER_KEYS) assert.equal(nodeAt(root, key), undefined, key)
+    for (const key of LATER_KEYS) assert.ok(!CONFIG_KEYS.some(({ path }) => path.split('.')[0] === key), key)
   })
 
   it('every field of the schema, also those inside a leaf, has a description', () => {
@@ -82,12 +108,12 @@ describe('the key table', () => {
         if (!(part instanceof z.ZodObject)) continue
         for (const [name, member] of Object.entries<z.core.$ZodType>(part.shape)) {
           const text = z.globalRegistry.get(member)?.description ?? ''
-          assert.match(text, /^[A-Z][^|\n]+[^.\s]$/, `${path}.${name}`)
+          assert.match(text, /^(?:[A-Z]|[a-z]+: |observe lets )[^|\n]+[^.\s]$/, `${path}.${name}`)
           visit(member, `${path}.${name}`)
         }
       }
     }
-    visit(configSchema, '')
+    for (const [home, schema] of Object.entries(HOMES)) visit(schema, home)
   })
 })
 
@@ -101,7 +127,9 @@ describe('generated files', () => {
     const rows = [...committed(CONFIG_REFERENCE_PATH).matchAll(/^\| `([^`]+)` \|(.*)\|$/gm)]
     assert.deepEqual(rows.map((row) => row[1]).toSorted(), CONFIG_KEYS.map(({ path }) => path).toSorted())
     for (const row of rows) assert.equal(row[2]?.split('|').length, 4, String(row[1]))
-    for (const { path } of CONFIG_SECTIONS.filter((section) => !section.path.includes('.'))) {
+    for (const { path } of CONFIG_SECTIONS.filter(
+      ({ home, path }) => home === 'config.yaml' && !path.includes('.'),
+    )) {
       assert.ok(committed(CONFIG_REFERENCE_PATH).includes(`\n## ${path}\n`), path)
     }
   })
@@ -170,9 +198,55 @@ const input = fc.record(
       { sink: fc.oneof(fc.constant('stdout'), fc.record({ file: path })) },
       { requiredKeys: [] },
     ),
+    auth: fc.record(
+      {
+        apiKeys: fc.record({ maxLifetime: duration(3_600_000, 9_000_000) }, { requiredKeys: [] }),
+        oauth: fc.record({
+          issuers: fc.uniqueArray(
+            fc.record(
+              {
+                issuer: origin,
+                tokenType: fc.constantFrom('at+jwt', 'jwt'),
+                audience: fc.array(origin, { maxLength: 2 }),
+                claims: fc.record({ roles: name }),
+                roles: fc.dictionary(name, fc.array(name, { maxLength: 2 }), {
+                  maxKeys: 2,
+                  noNullPrototype: true,
+                }),
+              },
+              { requiredKeys: ['issuer'] },
+            ),
+            { minLength: 1, maxLength: 2, selector: ({ issuer }) => issuer },
+          ),
+          skew: duration(0, 120_000),
+        }),
+        dpop: fc.record({ nonce: fc.constantFrom('off', 'required') }),
+      },
+      { requiredKeys: ['apiKeys'] },
+    ),
+    credentials: fc.record({
+      mode: fc.constantFrom('passthrough', 'injected'),
+      tenants: fc.dictionary(
+        name,
+        fc.record({ mode: fc.constant('injected'), publishableKey: fc.record({ file: path }) }),
+        { maxKeys: 2, noNullPrototype: true },
+      ),
+    }),
+    keys: fc.record({ fleet: fc.record({ file: path }) }),
+    store: fc.oneof(
+      fc.constant('memory'),
+      fc.record({
+        redis: fc.record(
+          { url: name.map((host) => `rediss://${host}.example:6379/0`), password: fc.record({ file: path }) },
+          { requiredKeys: ['url'] },
+        ),
+      }),
+    ),
+    live: path,
     telemetry: fc.record({ log: fc.record({ level: fc.constantFrom('debug', 'info', 'warn', 'error') }) }),
   },
-  { requiredKeys: [] },
+  // What auth, a shared store and credential ids need.
+  { requiredKeys: ['publicUrl', 'keys'] },
 )
 
 describe('the printed config', () => {
@@ -202,8 +276,9 @@ describe('the printed config', () => {
 
   it('names each key, also those that are not set', () => {
     const printed = printConfig(defaultConfig())
-    for (const { path: key } of CONFIG_KEYS)
-      assert.match(printed, new RegExp(`\\b${key.split('.').at(-1)}\\b`), key)
+    for (const { path: key, home } of CONFIG_KEYS)
+      if (home === 'config.yaml' && !/[[<]/.test(key))
+        assert.match(printed, new RegExp(`\\b${key.split('.').at(-1)}\\b`), key)
     assert.match(printed, /^# not set: publicUrl$/m)
     assert.doesNotMatch(printed, /# set$/m)
   })

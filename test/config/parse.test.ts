@@ -182,6 +182,7 @@ describe('good config files', () => {
         bodyTimeout: 30_000,
         idleTimeout: 75_000,
         maxConnections: 1024,
+        peerRate: { perMinute: 6000, burst: 1000 },
         drainTimeout: 25_000,
         keepAliveInterval: 15_000,
       },
@@ -196,6 +197,9 @@ describe('good config files', () => {
       outbound: {},
       catalogue: 'enforce',
       response: { maxResult: 10_485_760 },
+      credentials: { mode: 'passthrough', tenants: {} },
+      keys: {},
+      store: 'memory',
       audit: { sink: 'stdout', maxQueue: 8_388_608 },
       telemetry: { log: { level: 'info' } },
     })
@@ -286,5 +290,26 @@ describe('good config files', () => {
         'config.yaml:5:41: http.allowedHosts',
       ],
     )
+  })
+
+  it('credentials that are held for nobody, and authenticators without a policy, are warnings', () => {
+    const GROUNDLESS =
+      'has no effect but refusals: without auth no caller has a tenant. Configure auth, or remove it.'
+    const held = '{ publishableKey: { file: k } }'
+    for (const [text, ...expected] of [
+      ['credentials: { mode: injected }\n', `config.yaml:1:22: credentials.mode ${GROUNDLESS}`],
+      [
+        `credentials:\n  tenants:\n    acme: ${held.replace('{', '{ mode: injected,')}\n`,
+        `config.yaml:3:11: credentials.tenants.acme ${GROUNDLESS}`,
+      ],
+      [
+        `publicUrl: https://a.example\nauth: { apiKeys: {} }\ncredentials: { mode: injected, tenants: { acme: ${held} } }\n`,
+        'config.yaml:1:1: live is not set: without live/policy.yaml every call is refused. Name a folder that holds policy.yaml.',
+      ],
+      [
+        `publicUrl: https://a.example\nauth: { apiKeys: {} }\nlive: live\nkeys: { fleet: { file: f } }\ncredentials: { tenants: { acme: { credentialIds: ["k1.${'a'.repeat(43)}"] } } }\n`,
+      ],
+    ] as const)
+      assert.deepEqual(configOf(text).warnings, expected)
   })
 })

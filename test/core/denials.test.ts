@@ -32,7 +32,9 @@ describe('denials', () => {
   test('the form follows from the stage', () => {
     for (const [code, { stage, form }] of rows) {
       if (code === 'internal_error') assert.equal(form, 'http')
-      else if (stage === 'transport') assert.equal(form, 'http', code)
+      else if (stage === 'transport' || stage === 'identity') assert.equal(form, 'http', code)
+      // An insufficient scope is an answer of HTTP (RFC 6750 3.1), wherever it is found out.
+      else if (code === 'scope_insufficient') assert.equal(form, 'http', code)
       else if (stage === 'protocol') assert.ok(form === 'http' || form === 'error', code)
       else if (stage === 'resolve') assert.equal(form, 'error', code)
       else assert.equal(form, 'result', code)

@@ -5,7 +5,9 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { CLIENT_TYPES_PATH, clientTypesText } from '../../scripts/generate/client.ts'
 import { OPENAPI_PATH, openApiDocument, openApiText } from '../../scripts/generate/openapi.ts'
+import { ADMIN_SCOPE } from '../../src/core/principal.ts'
 import { PUBLIC_PATHS } from '../../src/http/paths.ts'
+import { KINDS, MAX_UNTIL } from '../../src/identity/revocations/entry.ts'
 import { startApp } from '../lib/app.ts'
 import { ROOT } from '../lib/process.ts'
 
@@ -162,5 +164,54 @@ test('the paths are those that the service routes, and the codes those of the ta
   for (const [path, method] of operations()) {
     const row = routed.find((item) => (item.prefix ? path.startsWith(item.path) : path === item.path))
     assert.ok(row?.methods.includes(method.toUpperCase()), `${method} ${path}`)
+  }
+})
+
+test('says how to get in, and what happens to those who do not', () => {
+  const { securitySchemes } = document['components'] as { securitySchemes: Record<string, Node> }
+  assert.deepEqual(
+    Object.entries(securitySchemes).map(([name, { type, scheme }]) => [name, type, scheme]),
+    [
+      ['bearer', 'http', 'bearer'],
+      ['mutualTLS', 'mutualTLS', undefined],
+    ],
+  )
+  // An empty requirement makes it optional: on loopback a service may have no authenticator.
+  assert.deepEqual(document['security'], [{ bearer: [] }, { mutualTLS: [] }, {}])
+  for (const [path, , operation] of operations()) {
+    const responses = operation['responses'] as Record<string, { $ref: string }>
+    for (const [status, header] of [
+      ['401', 'WWW-Authenticate'],
+      ['403', 'WWW-Authenticate'],
+      ['429', 'Retry-After'],
+    ] as const) {
+      const response = resolve(responses[status]?.$ref ?? '#/') as Node
+      assert.ok(Object.hasOwn(response['headers'] as Node, header), `${path} ${status}`)
+      assert.deepEqual(Object.keys(response['content'] as Node), ['application/problem+json'])
+    }
+  }
+})
+
+test('describes the revocation as the service takes it', () => {
+  const { post } = (document['paths'] as Record<string, { post: Node }>)['/v1/admin/revocations'] as {
+    post: Node
+  }
+  assert.ok(String(post['description']).includes(ADMIN_SCOPE))
+  const body = post['requestBody'] as { content: Record<string, { schema: Node }> }
+  const schema = body.content['application/json']?.schema as Node
+  const { kind, until } = schema['properties'] as { kind: Node; until: Node }
+  assert.deepEqual(kind['enum'], KINDS)
+  assert.ok(String(until['description']).includes(`${MAX_UNTIL / 86_400_000} days`))
+  assert.deepEqual(schema['required'], ['kind', 'value', 'until'])
+})
+
+test('a service that holds the keys describes no argument for one', async () => {
+  const service = await startApp({ config: { credentials: { mode: 'injected', tenants: {} } } })
+  try {
+    const text = await (await fetch(`${service.url}/openapi.json`)).text()
+    assert.doesNotMatch(text, /publishable_key|public_key|workspace_id/)
+    assert.match(text, /ductape_execute/)
+  } finally {
+    await service.close()
   }
 })

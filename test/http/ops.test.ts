@@ -31,7 +31,7 @@ describe('ops listener', () => {
       assert.equal((await ask(request('GET /livez', [`Host: ${host}`]))).body, 'ok\n')
       const ready = await ask(request('GET /readyz', [`Host: ${host}`]))
       assert.equal(ready.status, 200)
-      assert.deepEqual(JSON.parse(ready.body), { ready: true, reasons: [] })
+      assert.deepEqual(JSON.parse(ready.body), { ready: true, reasons: [], warnings: [] })
     }
   })
 
@@ -46,7 +46,7 @@ describe('ops listener', () => {
     const answer = await ask(request('GET /metrics?x=1'))
     assert.equal(answer.status, 200)
     assert.match(answer.headers['content-type'] ?? '', /^text\/plain; version=/)
-    assert.match(answer.body, /^ductape_mcp_decisions_total\{code="ok",stage=""\} 1$/m)
+    assert.match(answer.body, /^ductape_mcp_decisions_total\{code="ok",stage="",would_deny=""\} 1$/m)
     assert.match(answer.body, /^ductape_mcp_ready 1$/m)
     assert.ok(!answer.body.includes(KEY))
   })
@@ -85,7 +85,7 @@ describe('ops listener', () => {
     const drained = service.app.drain()
     const ready = await ask(request('GET /readyz'))
     assert.equal(ready.status, 503)
-    assert.deepEqual(JSON.parse(ready.body), { ready: false, reasons: ['draining'] })
+    assert.deepEqual(JSON.parse(ready.body), { ready: false, reasons: ['draining'], warnings: [] })
     assert.equal((await ask(request('GET /livez'))).status, 200)
     assert.match((await ask(request('GET /metrics'))).body, /^ductape_mcp_ready 0$/m)
     assert.equal((await call).isError, undefined)

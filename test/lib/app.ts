@@ -1,16 +1,22 @@
 // Builds the service for tests: records and log in memory, the emulator or a given dispatcher as backend, on a free loopback port.
+import { randomBytes } from 'node:crypto'
 import type { AddressInfo } from 'node:net'
 import type { Dispatcher } from 'undici'
 import { type App, createApp, type Overrides, type Ports } from '../../src/app.ts'
+import { diskFiles } from '../../src/cli/disk.ts'
 import { type Config, defaultConfig } from '../../src/config/index.ts'
+import type { LimitRules, Quota } from '../../src/core/runtime.ts'
 import { type Emulator, type EmulatorOptions, startEmulator } from '../../src/emulator/index.ts'
-import { dial } from '../../src/outbound.ts'
+import { bootKeys } from '../../src/keys/index.ts'
+import { dial, fetchBytes } from '../../src/outbound.ts'
+import { createMemoryStore } from '../../src/store/index.ts'
 import { createLog } from '../../src/telemetry/log.ts'
 
 type Sections = { [Name in 'http' | 'backend' | 'response']?: Partial<Config[Name]> }
+type Whole = 'publicUrl' | 'catalogue' | 'auth' | 'credentials' | 'keys' | 'live' | 'listen'
 
 export interface TestAppOptions extends Overrides {
-  config?: Sections & Partial<Pick<Config, 'publicUrl' | 'catalogue'>>
+  config?: Sections & Partial<Pick<Config, Whole>>
   emulator?: EmulatorOptions
   /** Takes the place of the emulator: a dispatcher, or the origin of a server of the test. */
   backend?: Dispatcher | string
@@ -21,9 +27,10 @@ export interface TestAppOptions extends Overrides {
 export interface RecordLine {
   callId: string
   type: 'decision' | 'outcome'
-  decision?: { allowed: boolean; code?: string; stage?: string }
+  decision?: { allowed: boolean; code?: string; stage?: string; rule?: string; wouldDeny?: true }
   outcome?: { status: string; code?: string; httpStatus: number; backendStatus?: number }
   what?: Record<string, unknown>
+  who?: Record<string, unknown>
 }
 
 export interface TestApp {
@@ -38,13 +45,34 @@ export interface TestApp {
   close(): Promise<void>
 }
 
+const UNLIMITED = { perMinute: 10_000_000, burst: 1_000_000 }
+const NO_QUOTA: Quota = {
+  rate: undefined,
+  concurrency: undefined,
+  executions: undefined,
+  inputTokens: undefined,
+  outputTokens: undefined,
+  deadline: undefined,
+}
+
+/** For tests that are not about limits. */
+export const NO_LIMITS: LimitRules = {
+  digest: '',
+  principal: NO_QUOTA,
+  principals: new Map(),
+  tools: new Map(),
+  tenant: NO_QUOTA,
+  tenants: new Map(),
+}
+
 /** The defaults with single members replaced. */
 export function configOf(sections: TestAppOptions['config'] = {}, backendUrl?: string): Config {
   const base = defaultConfig()
   return {
     ...base,
     ...sections,
-    http: { ...base.http, drainTimeout: 2000, ...sections.http },
+    // A test is one peer, and as fast as it can be.
+    http: { ...base.http, drainTimeout: 2000, peerRate: UNLIMITED, ...sections.http },
     backend: { ...base.backend, ...(backendUrl !== undefined && { url: backendUrl }), ...sections.backend },
     response: { ...base.response, ...sections.response },
   }
@@ -78,6 +106,18 @@ export async function startApp(options: TestAppOptions = {}): Promise<TestApp> {
             proxy: undefined,
             connectTimeout: 5000,
           }),
+    store: createMemoryStore({ now: Date.now }),
+    files: diskFiles,
+    fetch: (url) =>
+      fetchBytes('issuer', {
+        url,
+        limit: 256 * 1024,
+        timeout: 5000,
+        connectTimeout: 5000,
+        ca: undefined,
+        proxy: undefined,
+      }),
+    fleet: [bootKeys(randomBytes), false],
     instance: 'test/boot',
     identity: { name: 'ductape-mcp', version: '0.0.0-test' },
     ...options.ports,
@@ -85,12 +125,16 @@ export async function startApp(options: TestAppOptions = {}): Promise<TestApp> {
   const app = await createApp(config, ports, {
     ...(options.tools !== undefined && { tools: options.tools }),
     ...(options.stages !== undefined && { stages: options.stages }),
+    limits: 'limits' in options ? options.limits : NO_LIMITS,
   })
   await new Promise<void>((resolve, reject) => {
     app.main.once('error', reject)
-    app.main.listen(0, '127.0.0.1', resolve)
+    if (config.listen.kind === 'unix') app.main.listen(config.listen.path, resolve)
+    else app.main.listen(0, '127.0.0.1', resolve)
   })
-  const url = `http://127.0.0.1:${(app.main.address() as AddressInfo).port}`
+  const address = app.main.address()
+  const url =
+    typeof address === 'string' ? `unix:${address}` : `http://127.0.0.1:${(address as AddressInfo).port}`
   return {
     app,
     url,

@@ -23,11 +23,13 @@ export interface HttpClient {
   close(): void
 }
 
+/** `origin` is http://host:port or unix:/path. */
 export function createClient(origin: string, connections = 8): HttpClient {
   const agent = new http.Agent({ keepAlive: true, maxSockets: connections })
-  const { hostname, port } = new URL(origin)
+  const { protocol, pathname, hostname, port } = new URL(origin)
+  const target = protocol === 'unix:' ? { socketPath: pathname } : { hostname, port: Number(port) }
   return {
-    send: (request) => send({ agent, hostname, port: Number(port) }, request),
+    send: (request) => send({ agent, ...target }, request),
     close: () => agent.destroy(),
   }
 }

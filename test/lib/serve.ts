@@ -1,7 +1,7 @@
 // Runs `serve` as a process of its own, with free ports and a configuration of the test.
 import assert from 'node:assert/strict'
 import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 
@@ -29,6 +29,18 @@ export interface ServeOptions {
   stdout?: number
 }
 
+/** live/limits.yaml without a limit. */
+export const NO_LIMITS = {
+  principal: {
+    rate: 'off',
+    concurrency: 'off',
+    executions: 'off',
+    inputTokens: 'off',
+    outputTokens: 'off',
+    deadline: 'off',
+  },
+} as const
+
 /** Starts the service and waits until it listens; rejects with what it said where it ends first. */
 export async function serve({
   config = {},
@@ -39,7 +51,11 @@ export async function serve({
 }: ServeOptions): Promise<Served> {
   const directory = mkdtempSync(join(tmpdir(), 'ductape-mcp-serve-'))
   const file = join(directory, 'config.yaml')
-  writeFileSync(file, JSON.stringify({ listen: '127.0.0.1:0', ops: '127.0.0.1:0', ...config }))
+  const live = join(directory, 'live')
+  mkdirSync(live)
+  // A test is one caller, and as fast as it can be; one that is about limits brings its own folder.
+  writeFileSync(join(live, 'limits.yaml'), JSON.stringify(NO_LIMITS))
+  writeFileSync(file, JSON.stringify({ listen: '127.0.0.1:0', ops: '127.0.0.1:0', live, ...config }))
   const stdio: StdioOptions = ['ignore', stdout ?? 'pipe', 'pipe']
   const child = spawn(process.execPath, [join(ROOT, 'src/main.ts'), 'serve', '--config', file, ...args], {
     cwd: cwd ?? directory,

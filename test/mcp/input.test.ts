@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { missingCapabilities } from '../../src/mcp/input.ts'
-import { startApp, type TestApp } from '../lib/app.ts'
-import { FIXTURE_STAGES, FIXTURE_TOOLS } from './lib/fixture.ts'
+import type { TestApp } from '../lib/app.ts'
+import { startFixture } from './lib/fixture.ts'
 import { CAPABILITIES, type Message, modern, modernHeaders, request } from './lib/messages.ts'
 import { createWire, messagesOf, type Wire } from './lib/wire.ts'
 
@@ -15,7 +15,7 @@ interface Answer {
 let service: TestApp
 let wire: Wire
 before(async () => {
-  service = await startApp({ tools: FIXTURE_TOOLS, stages: FIXTURE_STAGES })
+  service = await startFixture()
   wire = createWire(service.url)
 })
 after(async () => {

@@ -7,7 +7,9 @@ import { createSession, MAX_IN_FLIGHT, readLines, type SessionParts } from '../.
 import { type Call, openCall } from '../../src/core/call.ts'
 import type { HttpAnswer } from '../../src/core/http.ts'
 import type { Json } from '../../src/core/json.ts'
+import { LOCAL } from '../../src/identity/index.ts'
 import { createLog } from '../../src/telemetry/log.ts'
+import { RUNTIME } from '../lib/runtime.ts'
 
 const SEED = 20260728
 
@@ -98,7 +100,8 @@ function stage(maxLine = 1024): Stage {
       startedTick: 0,
       channel: 'stdio',
       peer: 'stdio',
-      principal: { method: 'stdio', subject: 'local:0' },
+      principal: LOCAL,
+      runtime: RUNTIME,
     })
     const token = (body as { params?: { _meta?: { progressToken?: string } } } | undefined)?.params?._meta
     call.message = {

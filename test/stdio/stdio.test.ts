@@ -11,10 +11,13 @@ import { type Emulator, startEmulator } from '../../src/emulator/index.ts'
 import { EXECUTE, GENERATE, KEY } from '../lib/calls.ts'
 import { type HeldBackend, startHeldBackend } from '../lib/held-backend.ts'
 import { HARDENED, type Lines, MAIN, type Message, run, startLines, temporary } from '../lib/process.ts'
+import { NO_LIMITS } from '../lib/serve.ts'
 
 let emulator: Emulator
 let held: HeldBackend
 const files = temporary()
+// The tests are not about limits.
+files.file('limits.yaml', JSON.stringify(NO_LIMITS))
 const open: Lines[] = []
 
 before(async () => {
@@ -30,7 +33,10 @@ after(async () => {
 
 let configs = 0
 const config = (backend: string, more: object = {}): string =>
-  files.file(`config-${configs++}.yaml`, JSON.stringify({ backend: { url: backend }, ...more }))
+  files.file(
+    `config-${configs++}.yaml`,
+    JSON.stringify({ backend: { url: backend }, live: files.path, ...more }),
+  )
 
 function start(backend: string, more: object = {}, options: Parameters<typeof startLines>[1] = {}): Lines {
   const lines = startLines(['--config', config(backend, more)], options)
@@ -177,7 +183,13 @@ test('records go to standard error, the protocol alone to standard output, and a
   assert.equal(executed?.what?.['transport'], 'stdio')
   assert.equal(executed?.what?.['revision'], '2025-11-25')
   assert.equal(executed?.what?.['module'], 'product')
-  assert.deepEqual(executed?.who, { method: 'stdio', peer: 'stdio', subject: `local:${process.getuid?.()}` })
+  assert.deepEqual(executed?.who, {
+    method: 'stdio',
+    peer: 'stdio',
+    principal: `local:${process.getuid?.()}`,
+    roles: ['local'],
+    subject: `local:${process.getuid?.()}`,
+  })
   assert.deepEqual(
     records.filter(({ type }) => type === 'outcome').map(({ callId, outcome }) => [callId, outcome?.status]),
     [[executed?.callId, 'executed']],

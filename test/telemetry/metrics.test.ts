@@ -8,9 +8,11 @@ import { readCommitted } from '../../scripts/generate.ts'
 import { openCall } from '../../src/core/call.ts'
 import { DENIALS, type DenialCode } from '../../src/core/denials.ts'
 import { MCP_METHODS } from '../../src/core/methods.ts'
+import { LOCAL } from '../../src/identity/index.ts'
 import { createMetrics } from '../../src/telemetry/metrics.ts'
 import { startApp, type TestApp } from '../lib/app.ts'
 import { callRest, callTool, EXECUTE, GENERATE, KEY, toolCall } from '../lib/calls.ts'
+import { RUNTIME } from '../lib/runtime.ts'
 
 interface Sample {
   name: string
@@ -191,6 +193,8 @@ test('calls in batches and scrapes in between are counted once each', async () =
     inFlight: () => 0,
     audit: () => ({ written: 0, lost: 0, pendingBytes: 0 }),
     ready: () => true,
+    liveAges: () => [],
+    storeAvailable: () => true,
     build: { version: '0', node: '0' },
   })
   const call = openCall({
@@ -199,7 +203,8 @@ test('calls in batches and scrapes in between are counted once each', async () =
     startedTick: 0,
     channel: 'http',
     peer: '127.0.0.1',
-    principal: { method: 'none', subject: 'local' },
+    principal: LOCAL,
+    runtime: RUNTIME,
   })
   const total = async (): Promise<number[]> => {
     const { body } = await metrics.render()

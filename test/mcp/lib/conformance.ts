@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { startApp } from '../../lib/app.ts'
-import { FIXTURE_STAGES, FIXTURE_TOOLS } from './fixture.ts'
+import { startFixture } from './fixture.ts'
 
 const ROOT = resolve(import.meta.dirname, '../../..')
 export const BASELINES = join(ROOT, 'test/mcp/conformance')
@@ -21,7 +21,7 @@ const KEPT = 64 * 1024
 
 export async function runSuite(build: Build, revision: Revision): Promise<{ code: number; output: string }> {
   const folder = mkdtempSync(join(tmpdir(), 'ductape-mcp-conformance-'))
-  const service = await startApp(build === 'fixture' ? { tools: FIXTURE_TOOLS, stages: FIXTURE_STAGES } : {})
+  const service = await (build === 'fixture' ? startFixture() : startApp())
   try {
     // The suite does not start on Node 20; execPath is the project's own.
     const child = spawn(

@@ -5,6 +5,8 @@ import { deny } from '../../../src/core/denials.ts'
 import type { Json, JsonObject } from '../../../src/core/json.ts'
 import type { ContentBlock, ToolDefinition, ToolResult } from '../../../src/core/tool.ts'
 import { STAGES, type StageRow } from '../../../src/pipeline.ts'
+import { startApp, type TestApp } from '../../lib/app.ts'
+import { temporary } from '../../lib/process.ts'
 
 type Answer = ToolResult | ReturnType<typeof deny>
 
@@ -192,7 +194,7 @@ const FIXTURES: Readonly<Record<string, Fixture>> = {
   },
 }
 
-export const FIXTURE_TOOLS: readonly ToolDefinition[] = Object.entries(FIXTURES).map(([name, fixture]) => ({
+const FIXTURE_TOOLS: readonly ToolDefinition[] = Object.entries(FIXTURES).map(([name, fixture]) => ({
   declaration: {
     name,
     title: name,
@@ -208,8 +210,9 @@ export const FIXTURE_TOOLS: readonly ToolDefinition[] = Object.entries(FIXTURES)
   },
   credentialArguments: [],
   validate: () => ({
-    operation: { module: undefined, method: undefined, effect: 'read' },
+    operation: { module: undefined, method: undefined, effect: 'read', env: [], product: [], path: [] },
     credentials: [],
+    arguments: {},
     request: () => {
       throw new Error('a fixture asks no backend')
     },
@@ -230,6 +233,24 @@ const runFixture = (call: Call): Verdict => {
 }
 
 /** The product's stages with the fixtures in the place of backend and shape. */
-export const FIXTURE_STAGES: readonly StageRow[] = STAGES.filter((row) => row.name !== 'shape').map((row) =>
+const FIXTURE_STAGES: readonly StageRow[] = STAGES.filter((row) => row.name !== 'shape').map((row) =>
   row.name === 'backend' ? { ...row, prepare: () => runFixture } : row,
 )
+
+/** The service with these tools, and a policy that allows them: the built-in one knows only the product's own. */
+export async function startFixture(): Promise<TestApp> {
+  const live = temporary()
+  live.file('policy.yaml', JSON.stringify({ roles: { local: { allow: [{ tool: '*' }] } } }))
+  const service = await startApp({
+    tools: FIXTURE_TOOLS,
+    stages: FIXTURE_STAGES,
+    config: { live: live.path },
+  })
+  return {
+    ...service,
+    async close() {
+      await service.close()
+      live.remove()
+    },
+  }
+}

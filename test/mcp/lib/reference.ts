@@ -15,6 +15,7 @@ import { describeCatalogue, describeModule, MODULES } from '../../../src/catalog
 import { denialText } from '../../../src/core/denials.ts'
 import type { JsonObject } from '../../../src/core/json.ts'
 import type { BackendRequest, ToolDefinition } from '../../../src/core/tool.ts'
+import { presentedCredential } from '../../../src/credentials/key.ts'
 import { createServer } from '../../../src/mcp/sdk.ts'
 
 /** What the backend of both sides answers: fixed, and a failure for one method. */
@@ -57,7 +58,7 @@ function answer(tools: readonly ToolDefinition[], name: string, args: JsonObject
   const checked = tool.validate(args)
   const failed = (text: string): CallResult => ({ content: [{ type: 'text', text }], isError: true })
   if ('code' in checked) return failed(denialText(checked))
-  const { status, message, data } = reply(checked.request())
+  const { status, message, data } = reply(checked.request(presentedCredential(args)))
   if (status === false)
     return failed(tool.failure({ code: 'backend_failed', backendMessage: String(message) }))
   const { content, structuredContent } = checked.answer(data as JsonObject)
@@ -74,12 +75,14 @@ export interface Reference {
 
 export async function startReference(tools: readonly ToolDefinition[]): Promise<Reference> {
   const factory = (): Server => {
-    const server = createServer({
-      server: { name: 'ductape-mcp', version: '0.0.0-test' },
-      tools: tools.map((tool) => tool.declaration),
-      resources: { modules: MODULES, catalogue: describeCatalogue, module: describeModule },
-      onError: () => undefined,
-    })
+    const server = createServer(
+      {
+        server: { name: 'ductape-mcp', version: '0.0.0-test' },
+        resources: { modules: MODULES, catalogue: describeCatalogue, module: describeModule },
+        onError: () => undefined,
+      },
+      { tools: tools.map((tool) => tool.declaration), shared: true },
+    )
     server.setRequestHandler('tools/call', ({ params }) =>
       answer(tools, params.name, (params.arguments ?? {}) as JsonObject),
     )

@@ -8,6 +8,7 @@ import os from 'node:os'
 import path from 'node:path'
 import { type Child, startChild } from '../../lib/child.ts'
 import { createClient, type HttpClient, type Received } from '../../lib/http-client.ts'
+import { NO_LIMITS } from '../../lib/serve.ts'
 import { LEAKY_REPLIES, type ScriptedBackend, startScriptedBackend } from './canary-backend.ts'
 import {
   callRequest,
@@ -25,7 +26,7 @@ export interface CanaryReport {
   requests: number
   keys: number
   /** What came out beside the answers: bytes of each, so that an empty search is seen. */
-  searched: { records: number; log: number; spans: number; metrics: number }
+  searched: { records: number; log: number; spans: number; metrics: number; readyz: number }
   problems: string[]
 }
 
@@ -52,19 +53,24 @@ const COMMON = needles('pk_live_canary').concat(needles('pk_held_0123'))
 
 export function findKeys(text: string, planted: readonly Planted[]): Planted[] {
   const views = readings(text)
-  const holds = (needle: string): boolean => views.some((view) => view.includes(needle))
-  if (!COMMON.some(holds)) return []
-  return planted.filter(({ key }) => needles(key).some(holds))
+  return COMMON.some((needle) => views.some((view) => view.includes(needle))) ? findIn(views, planted) : []
 }
 
-interface Sink {
+/** The same for secrets that begin in any way. */
+export const findSecrets = (text: string, planted: readonly Planted[]): Planted[] =>
+  findIn(readings(text), planted)
+
+const findIn = (views: readonly string[], planted: readonly Planted[]): Planted[] =>
+  planted.filter(({ key }) => needles(key).some((needle) => views.some((view) => view.includes(needle))))
+
+export interface Sink {
   url: string
   bodies: string[]
   close(): Promise<void>
 }
 
 /** Takes what the OpenTelemetry exporter sends. */
-async function startSink(): Promise<Sink> {
+export async function startSink(): Promise<Sink> {
   const bodies: string[] = []
   const server = createServer((request, response) => {
     const chunks: Buffer[] = []
@@ -82,6 +88,8 @@ async function startSink(): Promise<Sink> {
   }
 }
 
+export const ANY_RATE = { perMinute: 10_000_000, burst: 1_000_000 }
+
 interface Running {
   child: Child
   url: string
@@ -90,6 +98,7 @@ interface Running {
 
 async function startService(directory: string, backend: ScriptedBackend, sink: Sink): Promise<Running> {
   const config = path.join(directory, 'config.yaml')
+  writeFileSync(path.join(directory, 'limits.yaml'), JSON.stringify(NO_LIMITS))
   writeFileSync(
     config,
     [
@@ -98,6 +107,9 @@ async function startService(directory: string, backend: ScriptedBackend, sink: S
       'ops: "127.0.0.1:0"',
       `backend: { url: "${backend.url}" }`,
       'telemetry: { log: { level: debug } }',
+      // A run is one caller, and as fast as it can be.
+      `live: ${JSON.stringify(directory)}`,
+      `http: { peerRate: ${JSON.stringify(ANY_RATE)} }`,
       '',
     ].join('\n'),
   )
@@ -216,7 +228,7 @@ export async function runCanary(): Promise<CanaryReport> {
   const report: CanaryReport = {
     requests: 0,
     keys: 0,
-    searched: { records: 0, log: 0, spans: 0, metrics: 0 },
+    searched: { records: 0, log: 0, spans: 0, metrics: 0, readyz: 0 },
     problems: [],
   }
   const planted: Planted[] = [{ place: 'the key of many calls', key: 'pk_held_0123456789abcdef' }]
@@ -228,6 +240,7 @@ export async function runCanary(): Promise<CanaryReport> {
     await sendOdd(running, report, planted)
     client.close()
     const metrics = await (await fetch(`${running.ops}/metrics`)).text()
+    const readyz = await (await fetch(`${running.ops}/readyz`)).text()
     const code = await running.child.stop()
     if (code !== 0) report.problems.push(`the service ended with ${code}`)
     const outputs = {
@@ -235,6 +248,7 @@ export async function runCanary(): Promise<CanaryReport> {
       log: running.child.stderr(),
       spans: sink.bodies.join('\n'),
       metrics,
+      readyz,
     }
     for (const [name, text] of Object.entries(outputs)) {
       report.searched[name as keyof typeof outputs] = text.length

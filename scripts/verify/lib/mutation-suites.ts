@@ -1,0 +1,87 @@
+// Which tests answer for which checks of identity and policy, and the mutants that need no test, each with its reason.
+import { resolve } from 'node:path'
+import type { Mutant } from './mutate.ts'
+import { EQUIVALENTS } from './mutation-equivalents.ts'
+import type { Outcome, Suite } from './mutation-run.ts'
+
+export const ROOT = resolve(import.meta.dirname, '../../..')
+
+/** What holds for all of identity: the stage, the challenges and every refusal over HTTP. */
+const WHOLE = ['test/identity/*.test.ts', 'test/http/secured.test.ts', 'test/config/command.test.ts']
+
+/** The first row whose folder holds a source counts. */
+export const SUITES: readonly Suite[] = [
+  {
+    of: 'src/identity/oauth/',
+    tests: [
+      'test/identity/oauth/{config,discovery,keys}*.test.ts',
+      'test/identity/oauth/{rows,issuer}*.test.ts',
+      'test/identity/oauth/*.test.ts',
+      ...WHOLE,
+    ],
+  },
+  {
+    of: 'src/identity/dpop/',
+    tests: ['test/identity/dpop/{proofs,nonce}*.test.ts', 'test/identity/dpop/*.test.ts', ...WHOLE],
+  },
+  {
+    of: 'src/identity/apikey/',
+    tests: ['test/identity/apikey/{records,keys}*.test.ts', 'test/identity/apikey/*.test.ts', ...WHOLE],
+  },
+  {
+    of: 'src/identity/mtls/',
+    tests: ['test/identity/mtls/{names,refusals}*.test.ts', 'test/identity/mtls/*.test.ts', ...WHOLE],
+  },
+  {
+    of: 'src/identity/revocations/',
+    tests: [
+      'test/identity/revocations/{forged,admin,registry}*.test.ts',
+      'test/identity/revocations/*.test.ts',
+      ...WHOLE,
+    ],
+  },
+  {
+    of: 'src/identity/',
+    tests: [...WHOLE, 'test/client/secured.test.ts', 'test/identity/revocations/admin.test.ts'],
+  },
+  {
+    of: 'src/admission/policy/cel',
+    tests: [
+      'test/policy/cel/{conditions,corpus}*.test.ts',
+      'test/policy/cel/*.test.ts',
+      'test/policy/*.test.ts',
+    ],
+  },
+  {
+    of: 'src/admission/policy/',
+    tests: [
+      'test/policy/{decisions,seed,stage,file}*.test.ts',
+      'test/policy/{command,properties}*.test.ts',
+      'test/policy/*.test.ts',
+      'test/policy/cel/conditions.test.ts',
+    ],
+  },
+]
+
+export const SOURCES = ['src/identity/', 'src/admission/policy/']
+
+/** Why no test can notice this mutant; undefined = one has to. */
+export const reasonFor = ({ file, text }: Mutant): string | undefined =>
+  EQUIVALENTS.find((row) => row.file === file && row.text === text)?.reason
+
+/** Mutants that no test noticed and that have no reason. */
+export const unexplained = (outcomes: readonly Outcome[]): readonly Mutant[] =>
+  outcomes
+    .filter(({ mutant, killer }) => killer === undefined && reasonFor(mutant) === undefined)
+    .map(({ mutant }) => mutant)
+
+/** A slice of about this share, the same for the same seed (mulberry32). */
+export function sample(mutants: readonly Mutant[], share: number, seed: number): Mutant[] {
+  let state = seed >>> 0
+  return mutants.filter(() => {
+    state = (state + 0x6d2b79f5) >>> 0
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32 < share
+  })
+}
