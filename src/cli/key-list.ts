@@ -1,6 +1,6 @@
 // What `key list` shows of the records of a file, and when each key was last used, from the audit records.
 import { createReadStream } from 'node:fs'
-import { formatInstant } from '../identity/apikey/index.ts'
+import { formatInstant } from '../core/instant.ts'
 import { type Io, UsageError } from './io.ts'
 import type { KeyRecords } from './key-file.ts'
 

@@ -2,14 +2,8 @@
 import { randomBytes } from 'node:crypto'
 import { parseArgs } from 'node:util'
 import { formatProblems, loadConfig } from '../config/index.ts'
-import {
-  formatInstant,
-  hashKey,
-  makeKey,
-  parseInstant,
-  parseSpan,
-  SECRET_BYTES,
-} from '../identity/apikey/index.ts'
+import { formatInstant, parseInstant, parseSpan } from '../core/instant.ts'
+import { hashKey, makeKey, SECRET_BYTES } from '../identity/apikey/index.ts'
 import { credentialId } from '../keys/index.ts'
 import { loadSharedFleet } from './fleet.ts'
 import { EXIT, type ExitCode, type Io, UsageError } from './io.ts'

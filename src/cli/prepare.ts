@@ -121,6 +121,7 @@ function issuerFetch(config: Config, io: Io): Ports['fetch'] {
       ca: issuer?.ca === undefined ? undefined : io.readFile(issuer.ca.file),
       proxy: config.outbound.proxy,
       privateNetwork: issuer?.privateNetwork === true,
+      configured: url === issuer?.jwksUri ? url : name,
     })
   }
 }

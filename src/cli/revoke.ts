@@ -1,8 +1,8 @@
 // `ductape-mcp revoke`: writes a revocation to the store, where all replicas find it within seconds.
 import { parseArgs } from 'node:util'
 import { type Config, formatProblems, loadConfig } from '../config/index.ts'
+import { parseInstant, parseSpan } from '../core/instant.ts'
 import { type Store, StoreUnavailable } from '../core/store.ts'
-import { parseInstant, parseSpan } from '../identity/apikey/index.ts'
 import { checkWanted, createRevocations, FULL } from '../identity/revocations/index.ts'
 import { createStore } from '../store/index.ts'
 import { loadSharedFleet } from './fleet.ts'

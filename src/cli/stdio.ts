@@ -5,7 +5,7 @@ import { createLineWriter, type LineWriter } from '../audit/writer.ts'
 import type { Call, ProgressSink } from '../core/call.ts'
 import { type Denial, deny } from '../core/denials.ts'
 import type { HttpAnswer } from '../core/http.ts'
-import type { Json, JsonObject } from '../core/json.ts'
+import { isObject, type Json, type JsonObject } from '../core/json.ts'
 import { parseBody } from '../http/protocol.ts'
 import { progressNotification } from '../mcp/encode.ts'
 import type { Log } from '../telemetry/log.ts'
@@ -260,8 +260,7 @@ function append(held: Buffer<ArrayBuffer>, used: number, piece: Buffer): Buffer<
 const isBlank = (line: Buffer): boolean =>
   line.every((byte) => byte === 0x20 || byte === 0x09 || byte === 0x0d)
 
-const objectOf = (value: Json | undefined): JsonObject | undefined =>
-  typeof value === 'object' && value !== null && !Array.isArray(value) ? value : undefined
+const objectOf = (value: Json | undefined): JsonObject | undefined => (isObject(value) ? value : undefined)
 
 const isCancellation = (body: Json | undefined): body is JsonObject => {
   const message = objectOf(body)

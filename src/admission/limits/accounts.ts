@@ -1,4 +1,5 @@
 // The accounts of callers, tools and tenants: a bounded map that forgets only what has no effect any more.
+import { createSweep } from '../../core/bounded.ts'
 import type { DenialCode } from '../../core/denials.ts'
 import type { Rate } from '../../core/principal.ts'
 import type { Quota } from '../../core/runtime.ts'
@@ -63,20 +64,7 @@ const NO_STEPS: readonly Step[] = []
 
 export function createAccounts(kit: MeterKit, kind: string, max: number): Accounts {
   const accounts = new Map<string, Account>()
-  // Goes round and round; a Map's iterator stays valid while entries come and go.
-  let hand = accounts.entries()
-  const sweep = (count: number, tick: number): void => {
-    for (let looked = 0; looked < count; looked++) {
-      let next = hand.next()
-      if (next.done === true) {
-        hand = accounts.entries()
-        next = hand.next()
-        if (next.done === true) return
-      }
-      const [id, account] = next.value
-      if (isIdle(account, tick)) accounts.delete(id)
-    }
-  }
+  const sweep = createSweep(accounts, isIdle)
   return {
     open(id, tick) {
       const known = accounts.get(id)

@@ -1,6 +1,6 @@
 // The file live/limits.yaml: how much each caller, tool and tenant may use.
 import * as z from 'zod'
-import { count, duration, kinds } from '../../config/fields.ts'
+import { count, duration, kinds, version } from '../../config/fields.ts'
 
 const MAX_ENTRIES = 10_000
 const MAX_COUNT = 1_000_000_000
@@ -99,11 +99,8 @@ function quotas<T extends z.ZodType>(value: T, name: RegExp, what: string, examp
   return schema
 }
 
-const version = z.literal(1)
-kinds.add(version, { type: '1', expects: '1, the format this build reads', fix: 'Write version: 1.' })
-
 export const limitsSchema = z.strictObject({
-  version: version.prefault(1).describe('Format of the file'),
+  version: version().prefault(1).describe('Format of the file'),
   principal: z
     .strictObject({
       rate: rate().prefault({ perMinute: 60, burst: 10 }).describe(TEXTS.rate),

@@ -26,6 +26,8 @@ abstract class LeasedMeter<Setting> implements Meter<Setting>, Holder {
   protected held = 0
   /** Counts every use, so that what this replica has used already is no part of its share. */
   private readonly share: Meter<Setting>
+  /** Twice the limit, more than an honest store ever gives: who can write to the store must not lift it. */
+  private readonly ceiling: Meter<Setting>
   /** All permits that there are; a larger wish can never be met. */
   private capacity = 0
   private block = 1
@@ -35,10 +37,11 @@ abstract class LeasedMeter<Setting> implements Meter<Setting>, Holder {
   private refusedUntil = Number.NEGATIVE_INFINITY
   private freeAt = 0
 
-  constructor(replica: Replica, key: string, share: Meter<Setting>) {
+  constructor(replica: Replica, key: string, share: Meter<Setting>, ceiling: Meter<Setting>) {
     this.replica = replica
     this.key = key
     this.share = share
+    this.ceiling = ceiling
   }
 
   protected abstract ask(want: number): Promise<Lease>
@@ -54,10 +57,11 @@ abstract class LeasedMeter<Setting> implements Meter<Setting>, Holder {
   /** Milliseconds that bring one permit; 0 where they all come at once. */
   protected refillTime = 0
 
-  protected resize(capacity: number, share: Setting, tick: number): void {
+  protected resize(capacity: number, share: Setting, ceiling: Setting, tick: number): void {
     this.capacity = capacity
     this.block = 1 + Math.floor(capacity / (HELD_PART * this.replica.maxReplicas))
     this.share.configure(share, tick)
+    this.ceiling.configure(ceiling, tick)
   }
 
   abstract configure(setting: Setting, tick: number): void
@@ -65,10 +69,7 @@ abstract class LeasedMeter<Setting> implements Meter<Setting>, Holder {
   take(n: number, tick: number): number | Promise<number> {
     if (this.waiting.length === 0) {
       this.expire(tick)
-      if (this.held >= (n === 0 ? 1 : n)) {
-        this.spend(n, tick)
-        return 0
-      }
+      if (this.held >= (n === 0 ? 1 : n)) return this.spendHeld(n, tick)
       if (n > this.capacity) return Number.POSITIVE_INFINITY
       if (!this.replica.isReachable(tick)) return this.takeShare(n, tick)
       if (tick < this.refusedUntil) return Math.max(1, this.freeAt - tick)
@@ -82,16 +83,19 @@ abstract class LeasedMeter<Setting> implements Meter<Setting>, Holder {
   giveBack(n: number, takenAt: number, tick: number): void {
     this.expire(tick)
     this.share.giveBack(n, takenAt, tick)
+    this.ceiling.giveBack(n, takenAt, tick)
     if (this.isCurrent(takenAt, tick)) this.hold(n)
   }
 
   charge(n: number, tick: number): void {
     this.expire(tick)
+    this.ceiling.charge(n, tick)
     this.spend(n, tick)
   }
 
   isIdle(tick: number): boolean {
-    return this.held === 0 && this.waiting.length === 0 && !this.asking && this.share.isIdle(tick)
+    const isAtRest = this.held === 0 && this.waiting.length === 0 && !this.asking
+    return isAtRest && this.share.isIdle(tick) && this.ceiling.isIdle(tick)
   }
 
   async tend(tick: number, all: boolean): Promise<void> {
@@ -117,6 +121,13 @@ abstract class LeasedMeter<Setting> implements Meter<Setting>, Holder {
     if (this.held !== 0) this.replica.holders.add(this)
   }
 
+  /** Uses permits that are here; 0, or the milliseconds to wait where they are more than there can be. */
+  private spendHeld(n: number, tick: number): number {
+    const wait = this.ceiling.take(n, tick) as number
+    if (wait === 0) this.spend(n, tick)
+    return wait
+  }
+
   private spend(n: number, tick: number): void {
     this.usedAt = tick
     this.hold(-n)
@@ -125,7 +136,10 @@ abstract class LeasedMeter<Setting> implements Meter<Setting>, Holder {
 
   private takeShare(n: number, tick: number): number {
     const wait = this.share.take(n, tick) as number
-    if (wait === 0) this.owe(n, tick)
+    if (wait === 0) {
+      this.owe(n, tick)
+      this.ceiling.charge(n, tick)
+    }
     // More than the share ever has: the store may be back at any time.
     return wait === Number.POSITIVE_INFINITY ? REFUSAL : wait
   }
@@ -158,10 +172,8 @@ abstract class LeasedMeter<Setting> implements Meter<Setting>, Holder {
     }
     const unserved: Waiter[] = []
     for (const waiter of this.waiting.splice(0)) {
-      if (this.held >= (waiter.n === 0 ? 1 : waiter.n)) {
-        this.spend(waiter.n, waiter.tick)
-        waiter.resolve(0)
-      } else unserved.push(waiter)
+      if (this.held >= (waiter.n === 0 ? 1 : waiter.n)) waiter.resolve(this.spendHeld(waiter.n, waiter.tick))
+      else unserved.push(waiter)
     }
     if (lease === undefined) {
       // They came while the store was being asked.
@@ -182,14 +194,14 @@ export class LeasedRate extends LeasedMeter<Rate> {
   private budget: Budget = { capacity: 1, refill: 1, per: 60_000 }
 
   constructor(replica: Replica, key: string, rate: Rate, tick: number) {
-    super(replica, key, new RateMeter(shareOf(rate, replica)))
+    super(replica, key, new RateMeter(shareOf(rate, replica)), new RateMeter(ceilingOf(rate)))
     this.configure(rate, tick)
   }
 
   override configure(rate: Rate, tick: number): void {
     this.budget = { capacity: rate.burst, refill: rate.perMinute, per: 60_000 }
     this.refillTime = 60_000 / rate.perMinute
-    this.resize(rate.burst, shareOf(rate, this.replica), tick)
+    this.resize(rate.burst, shareOf(rate, this.replica), ceilingOf(rate), tick)
   }
 
   protected override async ask(want: number): Promise<Lease> {
@@ -231,7 +243,7 @@ export class LeasedWindow extends LeasedMeter<WindowBudget> {
 
   constructor(replica: Replica, key: string, budget: WindowBudget, tick: number) {
     const own = new WindowMeter(windowShareOf(budget, replica))
-    super(replica, key, own)
+    super(replica, key, own, new WindowMeter(windowCeilingOf(budget)))
     this.own = own
     this.budget = budget
     this.configure(budget, tick)
@@ -241,7 +253,7 @@ export class LeasedWindow extends LeasedMeter<WindowBudget> {
     // Of another length it may be over already; then the store has lost nothing.
     if (budget.window !== this.budget.window) this.start = 0
     this.budget = budget
-    this.resize(budget.count, windowShareOf(budget, this.replica), tick)
+    this.resize(budget.count, windowShareOf(budget, this.replica), windowCeilingOf(budget), tick)
   }
 
   protected override async ask(want: number): Promise<Lease> {
@@ -283,6 +295,12 @@ const shareOf = (rate: Rate, replica: Replica): Rate => ({
   perMinute: rate.perMinute / replica.maxReplicas,
   burst: partOf(rate.burst, replica),
 })
+
+// The blocks that are held here come on top of what the bucket refills meanwhile.
+const ceilingOf = ({ perMinute, burst }: Rate): Rate => ({ perMinute, burst: 2 * burst })
+
+// Two windows of the store can lie in one of this process.
+const windowCeilingOf = ({ count, window }: WindowBudget): WindowBudget => ({ count: 2 * count, window })
 
 const partOf = (burst: number, { maxReplicas }: Replica): number =>
   Math.max(1, Math.floor(burst / maxReplicas))

@@ -1,6 +1,7 @@
 // Decides whether a caller, a tool and a tenant may have one more call: takes what it needs before, settles what it used after.
 import type { Call, Verdict } from '../../core/call.ts'
 import { type Denial, deny } from '../../core/denials.ts'
+import { retryAfter } from '../../core/http.ts'
 import type { Quota } from '../../core/runtime.ts'
 import type { Store } from '../../core/store.ts'
 import {
@@ -233,11 +234,5 @@ const shorter = (a: number | undefined, b: number | undefined): number | undefin
 function refusal(code: Step['code'], whose: string, wait: number): Denial {
   if (wait === Number.POSITIVE_INFINITY) return deny(code, whose)
   const retryAfterMs = Math.max(1, Math.ceil(wait))
-  return {
-    code,
-    detail: whose,
-    retryAfterMs,
-    // Whole seconds, rounded up (RFC 9110 10.2.3).
-    headers: { 'retry-after': String(Math.ceil(retryAfterMs / 1000)) },
-  }
+  return { code, detail: whose, retryAfterMs, headers: retryAfter(retryAfterMs) }
 }

@@ -40,6 +40,8 @@ type Refined = ByTarget<ByTarget<ByTarget<Cell>>>
 
 /** From this many rules on, target patterns are looked at once for each value instead of once for each call. */
 const MANY = 16
+/** UTF-16 units of a value that a cell is kept for. */
+const MAX_KEPT = 256
 
 function decision(
   allowed: boolean,
@@ -193,6 +195,8 @@ export function refine(cell: Cell, question: PolicyQuestion, made: (cell: Cell) 
   if (cell.refined === undefined) return cell
   const { product, env } = question
   if (isSeveral(product) || isSeveral(env)) return cell
+  // They are the caller's text, and a cell would keep them: one that no pattern is as long as is looked at and forgotten.
+  if (isLong(product) || isLong(env)) return cell
   const byCredential = inner(inner(cell.refined, keyOf(product)), keyOf(env))
   let found = byCredential.get(question.credentialId)
   if (found === undefined) {
@@ -207,6 +211,7 @@ export function refine(cell: Cell, question: PolicyQuestion, made: (cell: Cell) 
 }
 
 const isSeveral = (target: Target): boolean => target !== 'unknown' && target.length > 1
+const isLong = (target: Target): boolean => target !== 'unknown' && (target[0]?.length ?? 0) > MAX_KEPT
 /** The only value; null = it cannot be seen, undefined = there is none. */
 const keyOf = (target: Target): string | null | undefined => (target === 'unknown' ? null : target[0])
 

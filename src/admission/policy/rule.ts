@@ -1,0 +1,110 @@
+// What a rule says, and whether it concerns an operation at all: the part of the decision that does not depend on a call's arguments.
+import type { Approval } from '../../core/policy.ts'
+import type { Effect } from '../../core/tool.ts'
+import type { When } from './config.ts'
+import { matchesPattern, type Patterns } from './pattern.ts'
+
+/** What can be asked of this build. */
+export interface OperationRow {
+  readonly tool: string
+  readonly module: string | undefined
+  readonly method: string | undefined
+  readonly effect: Effect
+}
+
+/** `tool` or `tool:operation`, in the seed's form and in what a credential is narrowed to. */
+export interface ToolEntry {
+  readonly source: string
+  readonly tool: Patterns
+  readonly operation: Patterns | undefined
+}
+
+/** Every member that is defined has to match. */
+export interface Rule {
+  /** The rule's name, or `role/allow/0`. */
+  readonly id: string
+  /** Where it stands in the file, as `policy check` prints it. */
+  readonly place: string
+  /** Undefined = it holds for every caller. */
+  readonly role: string | undefined
+  readonly sense: 'allow' | 'deny'
+  readonly entry: ToolEntry | undefined
+  /** The rule does not concern what one of these names. */
+  readonly except: readonly ToolEntry[] | undefined
+  readonly tool: Patterns | undefined
+  readonly module: Patterns | undefined
+  readonly method: Patterns | undefined
+  readonly effects: readonly Effect[] | undefined
+  readonly env: Patterns | undefined
+  readonly product: Patterns | undefined
+  readonly credentialId: Patterns | undefined
+  readonly paths: readonly string[] | undefined
+  readonly when: When | undefined
+  /** `block` on a deny rule that stays in force while the policy observes. */
+  readonly approval: Approval
+}
+
+/** Weakest first. */
+export const APPROVALS = ['none', 'notify', 'confirm', 'block'] as const satisfies readonly Approval[]
+
+export const approvalRank = (approval: Approval): number => APPROVALS.indexOf(approval)
+
+/** A method outside the catalogue has no name here, only the effect admin: the caller's own text decides nothing. */
+const isUnnamed = (operation: OperationRow): boolean =>
+  operation.module === undefined && operation.method === undefined && operation.effect === 'admin'
+
+/** The selectors of a rule that an operation alone decides, in the order in which `explain` names them. */
+export const OPERATION_SELECTORS = ['entry', 'except', 'tool', 'module', 'method', 'effect'] as const
+
+/** The first selector that keeps the rule from concerning this operation; undefined = it concerns it. */
+export function operationMismatch(
+  rule: Rule,
+  operation: OperationRow,
+): (typeof OPERATION_SELECTORS)[number] | undefined {
+  if (rule.entry !== undefined && !namesOperation(rule.entry, operation, rule.sense)) return 'entry'
+  if (rule.except?.some((entry) => namesOperation(entry, operation, opposite(rule.sense)))) return 'except'
+  if (rule.tool !== undefined && !matchesPattern(rule.tool, operation.tool)) return 'tool'
+  if (rule.module !== undefined && !matchesName(rule, rule.module, operation.module, operation))
+    return 'module'
+  if (rule.method !== undefined && !matchesName(rule, rule.method, operation.method, operation))
+    return 'method'
+  if (rule.effects !== undefined && !rule.effects.includes(operation.effect)) return 'effect'
+  return undefined
+}
+
+export const concerns = (rule: Rule, operation: OperationRow): boolean =>
+  operationMismatch(rule, operation) === undefined
+
+// What a rule spares must be as certain as what the contrary rule would claim.
+const opposite = (sense: Rule['sense']): Rule['sense'] => (sense === 'allow' ? 'deny' : 'allow')
+
+function matchesName(
+  rule: Rule,
+  patterns: Patterns,
+  name: string | undefined,
+  operation: OperationRow,
+): boolean {
+  if (name !== undefined) return matchesPattern(patterns, name)
+  return rule.sense === 'deny' && isUnnamed(operation)
+}
+
+/** An operation is named `module.method`, or by its effect in capitals (`READ`). */
+export function namesOperation(entry: ToolEntry, operation: OperationRow, sense: Rule['sense']): boolean {
+  if (!matchesPattern(entry.tool, operation.tool)) return false
+  if (entry.operation === undefined) return true
+  if (matchesPattern(entry.operation, operation.effect.toUpperCase())) return true
+  const { module, method } = operation
+  if (method !== undefined)
+    return matchesPattern(entry.operation, module === undefined ? method : `${module}.${method}`)
+  return sense === 'deny' && isUnnamed(operation) && !entry.operation.sources.every(isEffectWord)
+}
+
+const isEffectWord = (word: string): boolean => /^(?:READ|WRITE|DESTRUCTIVE|ADMIN)$/.test(word)
+
+/** True where arguments decide as well. */
+export const dependsOnCall = (rule: Rule): boolean =>
+  rule.env !== undefined ||
+  rule.product !== undefined ||
+  rule.credentialId !== undefined ||
+  rule.paths !== undefined ||
+  rule.when !== undefined

@@ -1,0 +1,97 @@
+// The stage `policy`: is this caller allowed this call? What a token's scopes and a tenant's keys allow is asked beside it (RFC 6750 3.1).
+import type { Call, Stage, Verdict } from '../../core/call.ts'
+import { deny } from '../../core/denials.ts'
+import type { Json } from '../../core/json.ts'
+import type { PolicyDecision, PolicyQuestion, Target } from '../../core/policy.ts'
+import { type AuthMethod, type Principal, SCOPES } from '../../core/principal.ts'
+import { visibleText } from '../../core/text.ts'
+import type { Effect, PreparedCall } from '../../core/tool.ts'
+
+export interface PolicyStageOptions {
+  /** Headers that ask the caller for these scopes. */
+  challenge(call: Call, scopes: readonly string[]): Record<string, string>
+  /** False where the caller's tenant is bound to other Ductape keys. */
+  credentialAllowed(principal: Principal, credentialId: string): boolean
+}
+
+/** Refuses in this order, so that nobody is asked for a scope or an approval that would not help: policy, scope, key, approval. */
+export function preparePolicy(options: PolicyStageOptions): Stage {
+  return (call) => {
+    const { prepared, principal } = call
+    if (prepared === undefined) throw new Error('policy runs after validate')
+    const { policy } = call.runtime
+    if (policy === undefined) return deny('policy_missing')
+    const decision = policy.decide(new Question(call, prepared))
+    call.policy = decision
+    if (!decision.allowed) return refusal(call, decision)
+
+    const scope = missingScope(principal, prepared.operation.effect)
+    if (scope !== undefined)
+      return { code: 'scope_insufficient', detail: scope, headers: options.challenge(call, [scope]) }
+    if (call.credentialId !== undefined && !options.credentialAllowed(principal, call.credentialId))
+      return deny('credential_not_allowed')
+    // Nothing can ask a person yet, and a rule that demands it must not be passed over.
+    return decision.approval === 'confirm' ? deny('approval_unavailable') : undefined
+  }
+}
+
+const MAX_ROLES_SHOWN = 200
+
+function refusal({ toolName, principal }: Call, { refusal }: PolicyDecision): Verdict {
+  if (refusal === 'error') return deny('policy_failed')
+  const roles = visibleText(principal.roles.join(', '), MAX_ROLES_SHOWN).replaceAll('\n', ' ')
+  // The sentence of seed 004 5.2, word for word.
+  return deny('policy_denied', `tool "${toolName}" is not permitted for role "${roles || 'none'}"`)
+}
+
+/** Each scope holds for the effects before its own as well. */
+const MUTATING: readonly Effect[] = ['write', 'destructive', 'admin']
+
+const ACCEPTED = Object.fromEntries(
+  MUTATING.map((effect, index) => [effect, MUTATING.slice(index).map((stronger) => SCOPES[stronger])]),
+) as Partial<Record<Effect, readonly string[]>>
+
+/** Without an authenticator there is nobody who could have given a scope. */
+const hasScopes = (method: AuthMethod): boolean => method !== 'none' && method !== 'stdio'
+
+/** The scope that the caller lacks for an effect; undefined = none. */
+export function missingScope(principal: Principal, effect: Effect): string | undefined {
+  const accepted = ACCEPTED[effect]
+  if (accepted === undefined || !hasScopes(principal.method)) return undefined
+  for (const scope of principal.scopes) if (accepted.includes(scope)) return undefined
+  return SCOPES[effect]
+}
+
+// A class, so that the size can be a shared getter: only a condition on the arguments wants it, and it costs as much as writing them.
+class Question implements PolicyQuestion {
+  readonly principal: Principal
+  readonly tool: string
+  readonly module: string | undefined
+  readonly method: string | undefined
+  readonly effect: Effect
+  readonly env: Target
+  readonly product: Target
+  readonly path: Target
+  readonly credentialId: string | undefined
+  readonly args: Json
+  #size: number | undefined
+
+  constructor(call: Call, { operation, arguments: args }: PreparedCall) {
+    this.principal = call.principal
+    this.tool = call.toolName
+    this.module = operation.module
+    this.method = operation.method
+    this.effect = operation.effect
+    this.env = operation.env
+    this.product = operation.product
+    this.path = operation.path
+    this.credentialId = call.credentialId
+    this.args = args
+    this.#size = undefined
+  }
+
+  get size(): number {
+    this.#size ??= Buffer.byteLength(JSON.stringify(this.args))
+    return this.#size
+  }
+}
