@@ -51,6 +51,18 @@ const areas: readonly Area[] = [
     script: 'scripts/verify/tenants.ts',
     minutes: 5,
   },
+  {
+    name: 'keycloak',
+    what: 'tokens of a real Keycloak, from Maven Central',
+    script: 'scripts/verify/keycloak.ts',
+    minutes: 12,
+  },
+  {
+    name: 'mutation',
+    what: 'each check of identity and policy left out once',
+    script: 'scripts/verify/mutation.ts',
+    minutes: 60,
+  },
 ]
 
 const root = fileURLToPath(new URL('../', import.meta.url))

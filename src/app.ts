@@ -10,7 +10,7 @@ import { prepareTimeouts } from './backend/timeouts.ts'
 import { describeCatalogue, describeModule, MODULES } from './catalogue/index.ts'
 import { LOOKUP } from './catalogue/lookup.ts'
 import type { Config } from './config/index.ts'
-import { type Call, openCall } from './core/call.ts'
+import { type Call, openCall, type Verdict } from './core/call.ts'
 import { type Denial, deny } from './core/denials.ts'
 import { type HttpAnswer, type HttpRequest, header } from './core/http.ts'
 import type { Json } from './core/json.ts'
@@ -122,13 +122,17 @@ export async function createApp(config: Config, ports: Ports, overrides: Overrid
     tick: ports.tick,
   })
 
+  const decided = (call: Call): Verdict => {
+    // Who was let in with the head could send the body long after, and live on past a revocation.
+    if (ports.tick() - call.startedTick > LOOK_AGAIN && identity.isRevoked(call.principal))
+      return identity.challenges.answer(deny('token_revoked'))
+    ports.tracing?.start(call)
+    call.decided = true
+    records.decision(call)
+    return undefined
+  }
   const recorder: Recorder = {
-    decided(call) {
-      ports.tracing?.start(call)
-      call.decided = true
-      records.decision(call)
-      return undefined
-    },
+    decided,
     fault(call, error) {
       // The stack is ours, but its message may hold what a caller sent.
       log.error('fault', { callId: call.id, stage: call.stage, at: faultPlace(error) })
@@ -224,7 +228,7 @@ export async function createApp(config: Config, ports: Ports, overrides: Overrid
     challenges: identity.challenges,
     sdk,
     revoke: parts.revoke,
-    decided: (call) => void recorder.decided(call),
+    decided,
     version: ports.identity.version,
     publicUrl: config.publicUrl,
   })
@@ -338,6 +342,9 @@ export async function createApp(config: Config, ports: Ports, overrides: Overrid
     },
   }
 }
+
+/** Milliseconds after which the caller is looked at once more before the effect; less than a revocation takes to arrive. */
+const LOOK_AGAIN = 1000
 
 /** All headers of a request together, in bytes (docs of headers_too_large). */
 const MAX_HEADER = 16_384

@@ -107,6 +107,8 @@ export interface DialOptions {
   connectTimeout: number
   /** The name may resolve to a private address: the operator has said so. */
   privateNetwork?: boolean
+  /** The URL that the operator has written, where `origin` was learnt from a document: its host alone may be private by itself. */
+  configured?: string
 }
 
 /** Opens the pool of one destination; connections are made when they are needed. */
@@ -140,7 +142,9 @@ export async function dial(_row: keyof typeof OUTBOUND, options: DialOptions): P
 /** The private address is refused on the connected socket, after the name was resolved: a check of the name beforehand could be answered differently the second time. */
 function guardedConnect(options: DialOptions): BuildConnector.connector {
   const connect = buildConnector({ ...trust(options), allowH2: false, timeout: options.connectTimeout })
-  const allowPrivate = options.privateNetwork === true || isPrivateHost(new URL(options.origin).hostname)
+  const { hostname } = new URL(options.origin)
+  const isConfigured = hostname === new URL(options.configured ?? options.origin).hostname
+  const allowPrivate = options.privateNetwork === true || (isConfigured && isPrivateHost(hostname))
   return (target, callback) =>
     connect(target, (...[error, socket]) => {
       if (error !== null) return callback(error, null)

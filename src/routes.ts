@@ -21,8 +21,8 @@ export interface RouteParts {
   sdk(): Promise<SdkHandler>
   /** Judges and stores a revocation; the denial, or what the record calls the action. */
   revoke(body: Json, principal: Principal): Promise<Denial | { action: string; answer: Json }>
-  /** Writes the decision of an administrative action before it takes effect. */
-  decided(call: Call): void
+  /** Writes the decision of an administrative action before it takes effect, or refuses it after all. */
+  decided(call: Call): Denial | undefined
   version: string
   publicUrl: string | undefined
 }
@@ -90,7 +90,8 @@ export function createRoutes(parts: RouteParts): Routes {
         call.action = 'revoke'
         if (!call.principal.scopes.includes(ADMIN_SCOPE))
           return refuse(call, parts.challenges.answer(deny('scope_insufficient', ADMIN_SCOPE), [ADMIN_SCOPE]))
-        parts.decided(call)
+        const late = parts.decided(call)
+        if (late !== undefined) return refuse(call, late)
         const done = await parts.revoke(call.other as Json, call.principal)
         if ('code' in done) return refuse(call, done)
         return ok(JSON.stringify(done.answer))

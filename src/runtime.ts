@@ -61,6 +61,13 @@ const GONE: Problem = {
   fix: 'Put it back. To take everything away, write a valid file that holds nothing.',
 }
 
+/** Between emptying a file and writing it anew an editor leaves nothing in it, which as YAML would take every revocation away. */
+const EMPTY: Problem = {
+  ...GONE,
+  message: 'the file is empty',
+  fix: 'Write version: 1, and what it shall hold.',
+}
+
 export async function createLive(options: LiveOptions): Promise<Live> {
   const parseLive = options.directory === undefined ? undefined : await loadLiveParser()
   const known = new Set(
@@ -116,6 +123,7 @@ export async function createLive(options: LiveOptions): Promise<Live> {
 
   const take = <File extends LiveFile>(file: File, change: FileChange): readonly Problem[] => {
     if (change.bytes === undefined || parseLive === undefined) return [GONE]
+    if (change.bytes.length === 0) return [EMPTY]
     const parsed = parseLive(file, change.bytes.toString('utf8'), `live/${file}`)
     if (!parsed.ok) {
       // What can be read of them still counts: a slip in one line must not let a revoked credential back in.

@@ -54,7 +54,10 @@ const WRITE = {
   module: 'databases',
   method: 'insert',
   params: [
-    { product: 'ductape:my-product', env: 'dev', database: 'main', table: 'users', data: { name: 'Ada' } },
+    {
+      ...{ product: 'ductape:my-product', env: 'dev', database: 'main-db', table: 'users' },
+      data: { id: 'ada', name: 'Ada', email: 'ada@example.com' },
+    },
   ],
 }
 
@@ -184,7 +187,9 @@ async function judgeKeys(keycloak: Keycloak, plain: Secured): Promise<void> {
   expect('the new key, at once', await bearer(plain, after), '200 ok')
   expect('the old key, still published', await bearer(plain, before), '200 ok')
   await keycloak.removeOldKeys()
-  ahead.tick += 11 * MINUTE
+  // A token that was good is remembered for a minute, and a key set for ten.
+  ahead.now = 2 * MINUTE
+  ahead.tick = 11 * MINUTE
   expect('the new key, once the old one is gone', await bearer(plain, after), '200 ok')
   invalid('the old key, eleven minutes after it is gone', await bearer(plain, before), 'key')
 

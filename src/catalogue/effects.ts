@@ -1,6 +1,6 @@
 // Decides what a call does where its arguments decide (ductape-backend.md 9.3): effects only ever rise above the catalogue's.
 
-import type { Json, JsonObject } from '../core/json.ts'
+import { isObject, type Json, member } from '../core/json.ts'
 import type { Effect } from '../core/tool.ts'
 import type { MethodEntry } from './index.ts'
 
@@ -182,12 +182,6 @@ export function effectOf(entry: MethodEntry, params: readonly Json[]): Effect {
 }
 
 const RAW_TEXT = ['query', 'sql', 'cypher'] as const
-
-const isObject = (value: Json | undefined): value is JsonObject =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
-
-const member = (value: Json | undefined, name: string): Json | undefined =>
-  isObject(value) && Object.hasOwn(value, name) ? value[name] : undefined
 
 function holdsAny(value: Json | undefined, names: readonly string[]): boolean {
   if (!isObject(value)) return false

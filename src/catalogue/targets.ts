@@ -1,6 +1,6 @@
 // Decides which products, environments and paths a call aims at, as far as its arguments tell (ductape-backend.md 10.1); what cannot be seen is `unknown`.
 
-import type { Json, JsonObject } from '../core/json.ts'
+import { isObject, type Json, type JsonObject } from '../core/json.ts'
 import type { Target } from '../core/policy.ts'
 import type { MethodEntry } from './index.ts'
 
@@ -180,9 +180,6 @@ function planFor(
   const productFirst = PRODUCT_FIRST.has(`${module}.${method}`)
   return { fixed: undefined, names: own, lists, texts, named, listed, opaque, productFirst }
 }
-
-const isObject = (value: Json | undefined): value is JsonObject =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
 
 function read(plan: Plan, params: readonly Json[]): Target {
   const first = params[0]

@@ -131,6 +131,7 @@ export async function checkIssuers(config: Config, { io, timeout }: CheckPorts):
           ca: issuer?.ca === undefined ? undefined : io.readFile(issuer.ca.file),
           proxy: outbound.proxy,
           privateNetwork: issuer?.privateNetwork === true,
+          configured: url === issuer?.jwksUri ? url : name,
         })
       },
       tick: () => performance.now(),

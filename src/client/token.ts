@@ -1,6 +1,6 @@
 // Reads the caller's access token or API key, from a file only: other users see a command line, and the shell keeps it (RFC 6750 5.2).
-import { isIPv4 } from 'node:net'
 import { type Io, UsageError } from '../cli/io.ts'
+import { isLoopback } from '../core/loopback.ts'
 import { readNamed } from './values.ts'
 
 export const TOKEN_VARIABLE = 'DUCTAPE_MCP_TOKEN_FILE'
@@ -24,6 +24,3 @@ export function authorizationFor(url: URL, option: string | undefined, io: Io): 
     )
   return { authorization: `Bearer ${token}` }
 }
-
-const isLoopback = (host: string): boolean =>
-  host === 'localhost' || host === '[::1]' || (isIPv4(host) && host.startsWith('127.'))

@@ -1,6 +1,6 @@
 // Reads the tool arguments of a command line: name=value words, one JSON object, a file or standard input.
 import { UsageError } from '../cli/io.ts'
-import { type Json, type JsonObject, parseExact } from '../core/json.ts'
+import { isObject, type Json, type JsonObject, parseExact } from '../core/json.ts'
 import { terminalPhrase } from './terminal.ts'
 
 /** A value is JSON where it is JSON and else the text itself; quote a number to keep it text: name='"1"'. */
@@ -38,8 +38,7 @@ export function readObject(
   const parsed = parseExact(sourceText(source, readFile, readInput))
   if (!parsed.ok) throw new UsageError(`--arguments is not usable JSON: ${parsed.fault.reason}.\n`)
   const { value } = parsed
-  if (typeof value !== 'object' || value === null || Array.isArray(value))
-    throw new UsageError('--arguments takes a JSON object.\n')
+  if (!isObject(value)) throw new UsageError('--arguments takes a JSON object.\n')
   return value
 }
 

@@ -1,14 +1,9 @@
-// Host, port, origin and loopback rules of the config values (RFC 3986, RFC 6454, loopback per RFC 6890).
-import { isIPv4, isIPv6 } from 'node:net'
+// How config values spell host, port and URL (RFC 3986).
+import { isIPv6 } from 'node:net'
 
 export interface HostPort {
   readonly host: string
   readonly port: number
-}
-
-export function isLoopback(host: string): boolean {
-  if (host === 'localhost' || host === '::1') return true
-  return isIPv4(host) && host.startsWith('127.')
 }
 
 // "127.0.0.1:3001", "[::1]:3001", "localhost:3001"; the host comes back without brackets.

@@ -1,5 +1,5 @@
 // Rules that need two keys: contradictions are problems, settings without effect are warnings.
-import { isLoopback } from './address.ts'
+import { isLoopback } from '../core/loopback.ts'
 import type { Config } from './schema.ts'
 
 export interface CrossFinding {

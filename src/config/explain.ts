@@ -1,5 +1,7 @@
 // What zod found wrong, as problems with a place, a sentence and a fix; no text value of the file is ever quoted.
+
 import * as z from 'zod'
+import { isObject } from '../core/json.ts'
 import { CONFIG_KEYS, HOMES, kindOf, schemaAt, unwrap } from './keys.ts'
 import { nearest } from './near.ts'
 import { type Problem, printable } from './problem.ts'
@@ -25,12 +27,7 @@ function explainOne(
   if (reading.refused.some((refused) => refused.every((segment, index) => path[index] === segment))) return []
   const value = valueAt(reading.value, path)
   if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => unknownKey(path, key, reading, root))
-  if (
-    issue.code === 'invalid_union' &&
-    typeof value === 'object' &&
-    value !== null &&
-    !Array.isArray(value)
-  ) {
+  if (issue.code === 'invalid_union' && isObject(value)) {
     const inner = objectBranch(issue, path, root)
     if (inner.length > 0)
       return inner.flatMap((fault) => explainOne(fault, [...path, ...fault.path], reading, root))

@@ -1,7 +1,9 @@
 // The kinds of value a config key can have: each a zod codec from YAML text to the resolved value and back.
 import { isIP } from 'node:net'
 import * as z from 'zod'
-import { formatHostPort, type HostPort, isLoopback, parseHostPort, parseUrl, urlHost } from './address.ts'
+import { parseInstant } from '../core/instant.ts'
+import { isLoopback } from '../core/loopback.ts'
+import { formatHostPort, type HostPort, parseHostPort, parseUrl, urlHost } from './address.ts'
 import { DURATION, formatUnit, parseUnit, type Scale, SIZE, unitPattern } from './units.ts'
 
 // What a kind says of itself: in the docs column, and in the message and fix of a value it refuses.
@@ -236,6 +238,67 @@ export function hostName() {
     },
     encode: (value) => value,
   })
+}
+
+/** A text that the pattern describes whole; what is wrong with another is only that it is not what is expected. */
+export function word(pattern: RegExp, kind: Kind) {
+  const schema = z.string().regex(pattern)
+  kinds.add(schema, kind)
+  return schema
+}
+
+/** One line of visible text: a name, or words for people. `noun` has its article. */
+export function line(noun: string, max: number) {
+  const expects = `${noun}, 1 to ${max} visible characters`
+  return word(new RegExp(`^[^\\p{Cc}\\p{Cf}\\p{Cs}\\p{Zl}\\p{Zp}]{1,${max}}$`, 'u'), {
+    type: expects,
+    expects,
+    fix: 'Write one line of plain text.',
+  })
+}
+
+/** What a text of a kind has to be beyond its words. */
+interface Check {
+  readonly max?: number
+  /** For the JSON Schema. */
+  readonly pattern?: string
+  /** Undefined where the text is good, else what is wrong with it. */
+  fault(text: string): string | undefined
+}
+
+/** A text that a function judges, with words of its own for what is wrong; `kind.fix` says how to mend it. */
+export function judged(kind: Kind, { max = MAX_TEXT, pattern, fault: faultOf }: Check) {
+  const schema = z
+    .string()
+    .max(max)
+    .superRefine((text, context) => {
+      const message = faultOf(text)
+      if (message !== undefined) context.addIssue({ code: 'custom', message, params: { fix: kind.fix } })
+    })
+    .meta({ ...(pattern !== undefined && { pattern }) })
+  kinds.add(schema, kind)
+  return schema
+}
+
+/** A point in time, as milliseconds since the epoch. */
+export function instant() {
+  const expects = 'a time such as "2027-01-31T12:00:00Z"'
+  const fix = 'Write a date, "2027-01-31", or a time in UTC, "2027-01-31T12:00:00Z".'
+  const schema = z.string().transform((raw, context) => {
+    const time = parseInstant(raw)
+    if (time !== undefined) return time
+    context.issues.push({ code: 'custom', input: raw, message: `must be ${expects}`, params: { fix } })
+    return z.NEVER
+  })
+  kinds.add(schema, { type: 'time in UTC', expects, fix })
+  return schema
+}
+
+/** The format of a file. */
+export function version() {
+  const schema = z.literal(1)
+  kinds.add(schema, { type: '1', expects: '1, the format this build reads', fix: 'Write version: 1.' })
+  return schema
 }
 
 export function filePath() {

@@ -1,4 +1,5 @@
 // The text of a config file to the resolved config, or to every problem in it at once.
+import { isObject } from '../core/json.ts'
 import { CROSS_CHECKS, type CrossCheck } from './cross.ts'
 import { explain } from './explain.ts'
 import type { ConfigResult, Problem } from './problem.ts'
@@ -29,7 +30,7 @@ export function parseConfig(text: string, source: string): ConfigResult {
 
 // What remains when each top-level key with a problem is left out, so that one fault does not hide another.
 function soundPart(value: unknown, issues: readonly { path: readonly PropertyKey[] }[]): Config | undefined {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined
+  if (!isObject(value)) return undefined
   const faulty = new Set(issues.map((issue) => String(issue.path[0])))
   const known = Object.entries(value).filter(
     ([name]) => Object.hasOwn(configSchema.shape, name) && !faulty.has(name),

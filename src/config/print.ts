@@ -1,5 +1,6 @@
 // The effective config as a file again: every key, marked as default or set.
 import * as z from 'zod'
+import { isObject, member } from '../core/json.ts'
 import { CONFIG_KEYS } from './keys.ts'
 import { type Config, type ConfigInput, configSchema } from './schema.ts'
 
@@ -22,9 +23,9 @@ function entries(map: Readonly<Record<string, unknown>>, standard: unknown, inde
   return Object.entries(map).flatMap(([name, value]) => {
     // An optional key without a value stands as undefined; printed it would be null, which is refused.
     if (value === undefined) return []
-    const usual = isMap(standard) && Object.hasOwn(standard, name) ? standard[name] : undefined
+    const usual = member(standard, name)
     const key = /^[A-Za-z][A-Za-z0-9]*$/.test(name) ? name : JSON.stringify(name)
-    const inner = isMap(value) ? entries(value, usual, `${indent}  `) : []
+    const inner = isObject(value) ? entries(value, usual, `${indent}  `) : []
     if (inner.length > 0) return [`${indent}${key}:`, ...inner]
     const mark = JSON.stringify(value) === JSON.stringify(usual) ? 'default' : 'set'
     return [`${indent}${key}: ${scalar(value)} # ${mark}`]
@@ -39,12 +40,6 @@ function scalar(value: unknown): string {
   return plain ? value : JSON.stringify(value)
 }
 
-function isMap(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
 function valueAt(root: unknown, path: string): unknown {
-  return path
-    .split('.')
-    .reduce((value, name) => (isMap(value) && Object.hasOwn(value, name) ? value[name] : undefined), root)
+  return path.split('.').reduce((value, name) => member(value, name), root)
 }

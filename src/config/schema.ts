@@ -10,14 +10,11 @@ import { keysSection } from '../keys/config.ts'
 import { responseSection } from '../response/config.ts'
 import { storeSection } from '../store/config.ts'
 import { telemetrySection } from '../telemetry/config.ts'
-import { filePath, kinds, listenAddress, opsAddress, origin } from './fields.ts'
+import { filePath, listenAddress, opsAddress, origin, version } from './fields.ts'
 import { outboundSection } from './outbound.ts'
 
-const version = z.literal(1)
-kinds.add(version, { type: '1', expects: '1, the format this build reads', fix: 'Write version: 1.' })
-
 export const configSchema = z.strictObject({
-  version: version.prefault(1).describe('Format of the file'),
+  version: version().prefault(1).describe('Format of the file'),
   publicUrl: origin()
     .optional()
     .describe(

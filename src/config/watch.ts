@@ -40,6 +40,8 @@ export function createFileWatcher(files: FileSource): FileWatcher {
     const stamp = await files.stamp(entry.path).catch(() => undefined)
     if (stamp !== undefined && stamp === entry.stamp) return
     const bytes = stamp === undefined ? undefined : await files.read(entry.path).catch(() => undefined)
+    // While it is being written, what was read may be half of it, and half a policy can be valid and lack its deny rules: next time.
+    if (bytes !== undefined && (await files.stamp(entry.path).catch(() => undefined)) !== stamp) return
     entry.stamp = bytes === undefined ? undefined : stamp
     const digest =
       bytes !== undefined

@@ -27,6 +27,11 @@ export interface HttpAnswer {
   refused?: true
 }
 
+/** Whole seconds, rounded up (RFC 9110 10.2.3). */
+export const retryAfter = (ms: number): Record<string, string> => ({
+  'retry-after': String(Math.ceil(ms / 1000)),
+})
+
 /** One header as a string; undefined where it is absent. */
 export function header(request: HttpRequest, name: string): string | undefined {
   const value = request.headers[name]

@@ -5,6 +5,14 @@ export interface JsonObject {
   [key: string]: Json
 }
 
+/** True for an object: no list, not null, and no number of a backend answer that kept its digits. */
+export const isObject = (value: unknown): value is JsonObject =>
+  typeof value === 'object' && value !== null && !Array.isArray(value) && !JSON.isRawJSON(value)
+
+/** A member of the object's own; undefined where there is none, or no object. */
+export const member = (value: unknown, name: string): Json | undefined =>
+  isObject(value) && Object.hasOwn(value, name) ? value[name] : undefined
+
 /** Deepest nesting of arrays and objects that a request may have. */
 export const MAX_DEPTH = 64
 

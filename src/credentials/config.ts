@@ -1,6 +1,6 @@
 // The config section `credentials`: whether callers bring their Ductape keys or the service holds one for each tenant.
 import * as z from 'zod'
-import { choice, fileReference, kinds, list } from '../config/fields.ts'
+import { choice, fileReference, kinds, list, word } from '../config/fields.ts'
 
 const MAX_TENANTS = 1000
 /** A tenant is compared with the claim of a token or a key record character by character; nothing is folded or trimmed. */
@@ -8,17 +8,18 @@ const TENANT = /^[^\p{C}\p{Z}](?:[^\p{C}\p{Zl}\p{Zp}]{0,126}[^\p{C}\p{Z}])?$/u
 
 const mode = () => choice(['passthrough', 'injected'])
 
-function word(noun: string, pattern: RegExp, example: string) {
-  const schema = z.string().regex(pattern)
-  kinds.add(schema, { type: noun, expects: `a ${noun}`, fix: `Write it as ${example}.` })
-  return schema
-}
+const copied = (noun: string, pattern: RegExp, source: string) =>
+  word(pattern, { type: noun, expects: `a ${noun}`, fix: `Write it as ${source}.` })
 
 const ductapeId = (noun: string) =>
-  word(noun, /^[\x21-\x7e]{1,512}$/, 'the Ductape console shows it, in quotes')
+  copied(noun, /^[\x21-\x7e]{1,512}$/, 'the Ductape console shows it, in quotes')
 
 const credentialIds = list(
-  word('credential id', /^[a-z0-9]{1,16}\.[A-Za-z0-9_-]{43}$/, '`ductape-mcp key id --file FILE` prints it'),
+  copied(
+    'credential id',
+    /^[a-z0-9]{1,16}\.[A-Za-z0-9_-]{43}$/,
+    '`ductape-mcp key id --file FILE` prints it',
+  ),
   'credential ids',
   64,
 )

@@ -1,5 +1,7 @@
 // Decides whether a peer may send one more request before anybody knows who it is: it protects the process, the limits protect the backend.
 
+import { createSweep } from '../core/bounded.ts'
+
 export interface PeerBucketOptions {
   /** Requests a minute of one peer. */
   perMinute: number
@@ -34,27 +36,13 @@ export function createPeerBucket(options: PeerBucketOptions): PeerBucket {
   const buckets = new Map<string, Bucket>()
   // When all are in use, the peers that there is no room for share one: a crowd of new addresses gets no more than one peer does.
   const overflow: Bucket = { usedUntil: 0 }
-  // Goes round and round; a Map's iterator stays valid while entries come and go.
-  let hand = buckets.entries()
-
-  /** Forgets full buckets, which are as good as none, among the next few. */
-  const sweep = (now: number): void => {
-    for (let looked = 0; looked < LOOK; looked++) {
-      let next = hand.next()
-      if (next.done === true) {
-        hand = buckets.entries()
-        next = hand.next()
-        if (next.done === true) return
-      }
-      const [peer, bucket] = next.value
-      if (bucket.usedUntil <= now) buckets.delete(peer)
-    }
-  }
+  // A full bucket is as good as none.
+  const sweep = createSweep(buckets, ({ usedUntil }, now) => usedUntil <= now)
 
   const bucketOf = (peer: string, now: number): Bucket => {
     const known = buckets.get(peer)
     if (known !== undefined) return known
-    if (buckets.size >= maxPeers) sweep(now)
+    if (buckets.size >= maxPeers) sweep(LOOK, now)
     if (buckets.size >= maxPeers) return overflow
     const bucket: Bucket = { usedUntil: 0 }
     buckets.set(peer, bucket)

@@ -2,7 +2,7 @@
 import type { Call, Stage, Verdict } from '../core/call.ts'
 import { type Denial, deny } from '../core/denials.ts'
 import type { HttpRequest } from '../core/http.ts'
-import { type Json, type JsonObject, parseExact } from '../core/json.ts'
+import { isObject, type Json, type JsonObject, parseExact } from '../core/json.ts'
 import { publicPath } from './paths.ts'
 
 export interface ProtocolOptions {
@@ -62,7 +62,7 @@ export function parseBody(body: Buffer): { value: Json } | Denial {
 }
 
 function decodeRest(call: Call, body: Json, request: HttpRequest): Verdict {
-  if (typeof body !== 'object' || body === null || Array.isArray(body)) return deny('arguments_not_object')
+  if (!isObject(body)) return deny('arguments_not_object')
   call.toolName = request.path.slice(request.path.lastIndexOf('/') + 1)
   call.arguments = body satisfies JsonObject
   return undefined

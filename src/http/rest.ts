@@ -1,7 +1,7 @@
 // The REST form of an answer: the result's JSON value, or problem+json with the code (RFC 9457).
 import type { Call } from '../core/call.ts'
 import { type Denial, denialRow, denialSentence } from '../core/denials.ts'
-import type { HttpAnswer } from '../core/http.ts'
+import { type HttpAnswer, retryAfter } from '../core/http.ts'
 
 export function encodeRest(call: Call): HttpAnswer {
   if (call.denial !== undefined) return problem(call, call.denial)
@@ -17,10 +17,7 @@ export function problem(call: Call, denial: Denial): HttpAnswer {
     status: row.status,
     headers: {
       ...denial.headers,
-      // Whole seconds, rounded up (RFC 9110 10.2.3).
-      ...(denial.retryAfterMs !== undefined && {
-        'retry-after': String(Math.ceil(denial.retryAfterMs / 1000)),
-      }),
+      ...(denial.retryAfterMs !== undefined && retryAfter(denial.retryAfterMs)),
       'content-type': 'application/problem+json',
     },
     body: JSON.stringify({

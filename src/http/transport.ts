@@ -1,7 +1,7 @@
 // The stage `transport`: decides from the request head alone whether the service will look at a request at all; the body stays unread.
 import type { Call, Stage, Verdict } from '../core/call.ts'
 import { deny } from '../core/denials.ts'
-import { type HttpRequest, header } from '../core/http.ts'
+import { type HttpRequest, header, retryAfter } from '../core/http.ts'
 import { takeTrace } from '../core/trace.ts'
 import { publicPath } from './paths.ts'
 
@@ -52,7 +52,7 @@ export function prepareTransport(options: TransportOptions): Stage {
   return (call): Verdict => {
     const { request } = call
     if (request === undefined) return undefined
-    if (options.draining()) return { ...deny('draining'), headers: { 'retry-after': '1' } }
+    if (options.draining()) return { ...deny('draining'), headers: retryAfter(1000) }
     takeIds(call, request)
     if (options.peerOf !== undefined) call.peer = options.peerOf(request)
     const wait = options.admit(call.peer)
@@ -88,9 +88,6 @@ function checkBodyHead(request: HttpRequest, maxBody: number, tooLarge: string):
   const length = header(request, 'content-length')
   return length !== undefined && Number(length) > maxBody ? deny('body_too_large', tooLarge) : undefined
 }
-
-/** Whole seconds, rounded up (RFC 9110 10.2.3). */
-const retryAfter = (ms: number): Record<string, string> => ({ 'retry-after': String(Math.ceil(ms / 1000)) })
 
 // An id of our own form (UUID, ULID, hex, or short printable) is kept; anything longer or odder could carry a secret into the log.
 const REQUEST_ID = /^(?:[0-9a-f]{8}(?:-?[0-9a-f]{4}){3}-?[0-9a-f]{12}|[0-9A-HJKMNP-TV-Z]{26}|[0-9a-f]{16})$/i

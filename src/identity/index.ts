@@ -11,6 +11,7 @@ import { type Challenges, METADATA_PATH, prepareChallenges } from './challenge.t
 import { createDpop, DPOP_ALGORITHMS } from './dpop/index.ts'
 import { createCertificates, type MtlsOptions } from './mtls/index.ts'
 import type { IssuerOptions, OauthOptions, OauthPorts } from './oauth/index.ts'
+import { isCallerRevoked } from './revocations/index.ts'
 import type { IdentityOptions, Proof } from './stage.ts'
 
 export interface IdentityConfig {
@@ -44,6 +45,8 @@ export interface Identity {
   readonly files: readonly { path: string; apply(bytes: Buffer): string | undefined }[]
   /** Why nobody can be identified in one of the configured ways. */
   notReady(): readonly string[]
+  /** True where the caller, who was let in with the head of the request, has been revoked since. */
+  isRevoked(principal: Principal): boolean
   /** Forgets what has been verified: after a reload everything is looked at again. */
   drop(): void
 }
@@ -117,6 +120,7 @@ export async function createIdentity(
       certificates === undefined || certificates.ready()
         ? []
         : ['there are no certificate authorities: the file of auth.mtls.ca is missing or not valid'],
+    isRevoked: (principal) => isCallerRevoked(revocations, principal),
     drop: () => oauth?.drop(),
   }
 }

@@ -1,7 +1,7 @@
 // The stage `identity`: the first responsible authenticator decides who calls, from the request head alone; the body stays unread.
 import type { Call, Stage, Verdict } from '../core/call.ts'
 import { type Denial, deny } from '../core/denials.ts'
-import { type HttpRequest, header } from '../core/http.ts'
+import { type HttpRequest, header, retryAfter } from '../core/http.ts'
 import type { Principal } from '../core/principal.ts'
 import {
   type ClientCertificate,
@@ -136,14 +136,10 @@ export function prepareIdentity(options: IdentityOptions): Stage {
   }
 }
 
-/** Whole seconds, rounded up (RFC 9110 10.2.3). */
 const withRetryAfter = (denial: Denial): Denial =>
   denial.retryAfterMs === undefined
     ? denial
-    : {
-        ...denial,
-        headers: { ...denial.headers, 'retry-after': String(Math.ceil(denial.retryAfterMs / 1000)) },
-      }
+    : { ...denial, headers: { ...denial.headers, ...retryAfter(denial.retryAfterMs) } }
 
 const WANTED: Record<Proof, string> = {
   oauth: 'an access token',

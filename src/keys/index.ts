@@ -1,5 +1,6 @@
 // The fleet key as the service holds it: from its file or made at boot, replaced when the file changes, and the ids it gives to Ductape keys.
 import { hash } from 'node:crypto'
+import { setBounded } from '../core/bounded.ts'
 import type { Fleet } from '../core/fleet.ts'
 import { createFleet, type FleetKeys } from './fleet.ts'
 import { BOOT_ID, loadFleet } from './fleet-file.ts'
@@ -72,9 +73,8 @@ export function prepareCredentialId(fleet: Fleet, limit = MAX_REMEMBERED): (key:
     const digest = hash('sha256', key, 'base64url')
     const known = remembered.get(digest)
     if (known !== undefined) return known
-    if (remembered.size >= limit) remembered.delete(remembered.keys().next().value as string)
     const id = credentialId(fleet, key)
-    remembered.set(digest, id)
+    setBounded(remembered, digest, id, limit)
     return id
   }
 }

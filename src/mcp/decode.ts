@@ -3,7 +3,7 @@ import { isUtf8 } from 'node:buffer'
 import type { Call } from '../core/call.ts'
 import { type Denial, deny } from '../core/denials.ts'
 import { type HttpRequest, header } from '../core/http.ts'
-import type { Json, JsonObject } from '../core/json.ts'
+import { isObject, type Json, type JsonObject } from '../core/json.ts'
 import { looksLikeKey, REDACTED, visibleText } from '../core/text.ts'
 import { takeTrace } from '../core/trace.ts'
 
@@ -24,8 +24,6 @@ const CLIENT_INFO_KEY = 'io.modelcontextprotocol/clientInfo'
 const LOG_LEVEL_KEY = 'io.modelcontextprotocol/logLevel'
 const LOG_LEVELS = new Set(['debug', 'info', 'notice', 'warning', 'error', 'critical', 'alert', 'emergency'])
 
-const isObject = (value: Json | undefined): value is JsonObject =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
 const isAbsentOrObject = (value: Json | undefined): value is JsonObject | undefined =>
   value === undefined || isObject(value)
 

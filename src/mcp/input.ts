@@ -1,11 +1,5 @@
 // Decides whether a client can be asked for input: 2026-07-28 forbids requests for a capability that was not declared (basic/index.mdx, -32021).
-import type { Json, JsonObject } from '../core/json.ts'
-
-const isObject = (value: Json | undefined): value is JsonObject =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
-
-const member = (value: Json | undefined, name: string): Json | undefined =>
-  isObject(value) && Object.hasOwn(value, name) ? value[name] : undefined
+import { isObject, type Json, type JsonObject, member } from '../core/json.ts'
 
 /** The capabilities that these input requests need and the client did not declare, in the form of ClientCapabilities; undefined where none is missing. */
 export function missingCapabilities(

@@ -7,7 +7,7 @@ import {
   WebStandardStreamableHTTPServerTransport,
 } from '@modelcontextprotocol/server'
 import { type HttpAnswer, type HttpRequest, header } from '../core/http.ts'
-import { type Json, type JsonObject, parseLossless } from '../core/json.ts'
+import { type Json, member, parseLossless } from '../core/json.ts'
 import { shownName, visibleText } from '../core/text.ts'
 import type { ToolDeclaration } from '../core/tool.ts'
 import { VERSION_KEY } from './decode.ts'
@@ -90,10 +90,10 @@ function headersFor(request: HttpRequest, body: Json): Record<string, string> {
 }
 
 function isHandshake(body: Json): boolean {
-  if (typeof body !== 'object' || body === null || Array.isArray(body) || body['method'] !== 'initialize')
-    return false
-  const meta = (body['params'] as JsonObject | undefined)?.['_meta']
-  return typeof meta !== 'object' || meta === null || !Object.hasOwn(meta, VERSION_KEY)
+  return (
+    member(body, 'method') === 'initialize' &&
+    member(member(member(body, 'params'), '_meta'), VERSION_KEY) === undefined
+  )
 }
 
 async function answerLegacy(factory: () => Server, message: Request, body: Json): Promise<Response> {

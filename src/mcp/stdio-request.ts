@@ -1,9 +1,6 @@
 // A message of stdio as the request that the SDK handler expects: stdio has no headers, so they are made from the message itself.
 import type { HttpRequest } from '../core/http.ts'
-import type { Json, JsonObject } from '../core/json.ts'
-
-const isObject = (value: Json | undefined): value is JsonObject =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
+import { isObject, type Json } from '../core/json.ts'
 
 export function stdioRequest(body: Json | undefined): HttpRequest {
   const headers: Record<string, string> = {}

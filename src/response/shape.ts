@@ -2,7 +2,8 @@
 import type { Call, Stage, Verdict } from '../core/call.ts'
 import { type Denial, deny } from '../core/denials.ts'
 import { readPlainEnvelope } from '../core/envelope.ts'
-import { type Json, type JsonObject, parseLossless } from '../core/json.ts'
+import { retryAfter } from '../core/http.ts'
+import { isObject, type Json, parseLossless } from '../core/json.ts'
 import { createRedactor, type Redactor } from '../core/redact.ts'
 import { KEY_PREFIX, visibleText } from '../core/text.ts'
 import type { ToolResult } from '../core/tool.ts'
@@ -70,25 +71,18 @@ export function prepareShape(options: ShapeOptions): Stage {
   }
 }
 
-const isObject = (value: Json | undefined): value is JsonObject =>
-  typeof value === 'object' && value !== null && !Array.isArray(value) && !JSON.isRawJSON(value)
-
 const failed = (message: string | undefined): Denial =>
   message === undefined ? deny('backend_failed') : { ...deny('backend_failed'), backendMessage: message }
 
-function refusedBy(status: number, message: string | undefined, retryAfter: string | undefined): Denial {
+function refusedBy(status: number, message: string | undefined, after: string | undefined): Denial {
   const busy = status === 429 || status === 503
-  const seconds =
-    busy && retryAfter !== undefined && /^\d{1,6}$/.test(retryAfter) ? Number(retryAfter) : undefined
+  const wait = busy && after !== undefined && /^\d{1,6}$/.test(after) ? Number(after) * 1000 : undefined
   return {
     code: busy ? 'backend_busy' : 'backend_refused',
     detail: String(status),
     backendStatus: status,
     ...(message !== undefined && { backendMessage: message }),
-    ...(seconds !== undefined && {
-      retryAfterMs: seconds * 1000,
-      headers: { 'retry-after': String(seconds) },
-    }),
+    ...(wait !== undefined && { retryAfterMs: wait, headers: retryAfter(wait) }),
   }
 }
 

@@ -1,7 +1,7 @@
 // The config section `store`: where the state lives that replicas share.
-import { isIPv4 } from 'node:net'
 import * as z from 'zod'
-import { count, duration, fileReference, kinds } from '../config/fields.ts'
+import { count, duration, fileReference, kinds, word } from '../config/fields.ts'
+import { isLoopback } from '../core/loopback.ts'
 
 const URL_FIX =
   'Write "rediss://host:6379/0": a lower-case host, a port, a database number, no user and no password; those have keys of their own.'
@@ -33,18 +33,13 @@ kinds.add(url, {
   fix: URL_FIX,
 })
 
-const isLoopback = (host: string): boolean =>
-  host === 'localhost' || host === '[::1]' || (isIPv4(host) && host.startsWith('127.'))
-
-const username = z.string().regex(/^[!-~]{1,128}$/)
-kinds.add(username, {
+const username = word(/^[!-~]{1,128}$/, {
   type: 'name of an ACL user',
   expects: 'the name of an ACL user',
   fix: 'Write a name of 1 to 128 visible ASCII characters.',
 })
 
-const prefix = z.string().regex(/^[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?$/)
-kinds.add(prefix, {
+const prefix = word(/^[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?$/, {
   type: 'lower-case name, at most 64 characters',
   expects: 'a lower-case name',
   fix: 'Write 1 to 64 of the characters a-z, 0-9, ".", "_" and "-", beginning and ending with a letter or digit.',

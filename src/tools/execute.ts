@@ -1,7 +1,7 @@
 // ductape_execute: runs one allowed SDK operation through POST /proxy/v1/sdk-proxy/execute (seed 001, ductape-backend.md 3).
 import { type Denial, deny } from '../core/denials.ts'
 import type { PlainEnvelope } from '../core/envelope.ts'
-import type { Json, JsonObject } from '../core/json.ts'
+import { isObject, type Json, type JsonObject } from '../core/json.ts'
 import type { ContentBlock, Credential, Operation, ToolDefinition, ToolResult } from '../core/tool.ts'
 import type { CredentialMode } from '../credentials/index.ts'
 import { type ArgumentRow, inputSchema, prepareArguments, rowsFor } from './arguments.ts'
@@ -182,7 +182,6 @@ function outside(options: ExecuteOptions, module: string, method: string): Denia
 
 // The envelope of this endpoint is {data, execution_time_ms, request_id}; a void method has no data (ductape-backend.md 3.4, 2.2).
 function unwrap(data: Json): Json {
-  if (typeof data !== 'object' || data === null || Array.isArray(data))
-    throw new TypeError('the answer has no data object')
+  if (!isObject(data)) throw new TypeError('the answer has no data object')
   return data['data'] ?? null
 }

@@ -1,5 +1,5 @@
 // ductape_generate_payload: canonical payload templates from POST /integrations/v1/payloads/generate (seed 001, ductape-backend.md 5).
-import type { Json, JsonObject } from '../core/json.ts'
+import { isObject, type Json, type JsonObject } from '../core/json.ts'
 import type { BackendRequest, Credential, Operation, ToolDefinition, ToolResult } from '../core/tool.ts'
 import type { CredentialMode } from '../credentials/index.ts'
 import { type ArgumentRow, inputSchema, prepareArguments, rowsFor } from './arguments.ts'
@@ -108,9 +108,6 @@ export function payloadAndMeta(data: Json): { payload: JsonObject; meta: JsonObj
     return { payload: data['payload'], meta: data['meta'] }
   throw new TypeError('the answer has no payload and meta')
 }
-
-const isObject = (value: Json | undefined): value is JsonObject =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
 
 export const GENERATE_ANNOTATIONS = {
   readOnlyHint: true,

@@ -53,7 +53,7 @@ async function provoke(
 
 interface RpcBody {
   id: unknown
-  error?: { code: number; message: string; data: { code: string; retryable: boolean; requestId: string } }
+  error?: { code: number; message: string; data: Record<string, unknown> }
   result?: {
     isError: boolean
     content: { text: string }[]
@@ -87,11 +87,10 @@ function checkForm(answer: Answer, way: Way, code: DenialCode, { challenge, wait
   if (row.form === 'http') {
     assert.equal(result, undefined)
     assert.equal(error?.code, row.rpc)
-    assert.deepEqual(error.data, {
-      code,
-      retryable: row.retryable,
-      requestId: answer.headers['x-request-id'],
-    })
+    const { retryAfterMs, ...data } = error.data
+    assert.deepEqual(data, { code, retryable: row.retryable, requestId: answer.headers['x-request-id'] })
+    if (waits) assert.equal(Math.ceil(Number(retryAfterMs) / 1000), seconds)
+    else assert.equal(retryAfterMs, undefined)
     return
   }
   assert.equal(error, undefined)

@@ -1,5 +1,6 @@
-// The stage identity on the whole service: who decides about a request, which proofs are enough, and what is never read.
+// The stage identity on the whole service: who decides about a request, which proofs are enough, and what counts as one.
 import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -10,9 +11,6 @@ import { ANONYMOUS, makePrincipal } from '../../src/core/principal.ts'
 import type { TokenAuthenticator } from '../../src/identity/authenticator.ts'
 import { prepareIdentity } from '../../src/identity/stage.ts'
 import { memoryFiles } from '../credentials/lib/service.ts'
-import { startApp } from '../lib/app.ts'
-import { run, temporary } from '../lib/process.ts'
-import { open, request } from '../lib/raw.ts'
 import { RUNTIME } from '../lib/runtime.ts'
 import {
   type Answer,
@@ -22,7 +20,6 @@ import {
   keyOf,
   PUBLIC_URL,
   type Secured,
-  send,
   startSecured,
 } from '../live/lib/secured.ts'
 import { type Issuer, startIssuer } from './lib/issuer.ts'
@@ -37,7 +34,7 @@ const certificateOf = (name: string, authority = root): string =>
 const CERTIFICATE = { 'x-client-cert': certificateOf('agent') }
 
 const folder = mkdtempSync(join(tmpdir(), 'ductape-mcp-stage-'))
-const open_: Secured[] = []
+const running: Secured[] = []
 let issuer: Issuer
 let token: { authorization: string }
 let sockets = 0
@@ -47,13 +44,13 @@ before(async () => {
   token = { authorization: `Bearer ${await issuer.clientCredentials({ resource: PUBLIC_URL })}` }
 })
 after(async () => {
-  for (const service of open_) await service.close()
+  for (const service of running) await service.close()
   await issuer?.close()
   rmSync(folder, { recursive: true, force: true })
 })
 
-/** All three authenticators; on a unix socket unless told otherwise. */
-async function startAll(auth: object = {}, tcp = false): Promise<Secured> {
+/** All three authenticators. */
+async function startAll(auth: object = {}): Promise<Secured> {
   const files = memoryFiles()
   files.write('/ca.crt', root.pem)
   const service = await startSecured({
@@ -73,9 +70,9 @@ async function startAll(auth: object = {}, tcp = false): Promise<Secured> {
       },
       ...auth,
     },
-    app: tcp ? {} : { config: { listen: { kind: 'unix', path: join(folder, `${++sockets}.sock`) } } },
+    app: { config: { listen: { kind: 'unix', path: join(folder, `${++sockets}.sock`) } } },
   })
-  open_.push(service)
+  running.push(service)
   return service
 }
 
@@ -183,6 +180,7 @@ describe('which proofs are enough', () => {
       await ask(strict, { ...token, 'x-client-cert': certificateOf('unmapped') }),
       'certificate_refused',
     )
+    assert.equal(await ask(strict, { ...token, 'x-client-cert': 'nonsense' }), 'certificate_refused')
     // Where one is enough, the certificate beside a token names the peer and nothing else.
     assert.equal(await ask(await startAll(), other), 'oauth')
   })
@@ -215,6 +213,16 @@ describe('an Authorization header', () => {
       assert.equal(await ask(service, { ...token, 'x-client-cert': certificate }), 'oauth')
       assert.equal(await ask(service, { 'x-client-cert': certificate }), 'certificate_refused')
     }
+  })
+
+  test('a certificate that was revoked stands in the way of a good token', async () => {
+    const made = x509.makeClient(root, [['dns', 'agent.example.com']], dates)
+    const headers = { ...token, 'x-client-cert': x509.escaped(made) }
+    assert.equal(await ask(service, headers), 'oauth')
+    const value = createHash('sha256').update(made.der).digest('hex')
+    await service.put('revocations.yaml', { revocations: [{ kind: 'fingerprint', value }] })
+    assert.equal(await ask(service, headers), 'token_revoked')
+    assert.equal(await ask(service, { ...token, ...CERTIFICATE }), 'oauth')
   })
 
   test('an empty certificate header is what nginx sends for none', async () => {
@@ -271,129 +279,5 @@ describe('an Authorization header', () => {
       ['Basic x', good],
     ])
       assert.equal(await ask(service, { authorization }), 'header_repeated')
-  })
-})
-
-test('a credential in the query is 400, even beside a good header, and never in a record or log', async () => {
-  const service = await startSecured()
-  open_.push(service)
-  const secret = keyOf('reader')
-  for (const name of [
-    'access_token',
-    'ACCESS_TOKEN',
-    'token',
-    'api_key',
-    'apikey',
-    'apiKey',
-    'authorization',
-    'x=1&access_token',
-  ]) {
-    const answer = await call(service, 'legacy', { headers: bearer('reader'), query: `?${name}=${secret}` })
-    assert.deepEqual([answer.status, codeOf(answer)], [400, 'token_in_query'], name)
-  }
-  for (const query of ['?', '?mytoken=1', '?x=access_token', '?tokens=1'])
-    assert.equal(codeOf(await call(service, 'rest', { headers: bearer('reader'), query })), 'ok', query)
-  const written = [...service.records().map((line) => JSON.stringify(line)), ...service.log()].join('\n')
-  assert.ok(!written.includes(secret))
-})
-
-test('a refused caller is answered before its body, which is never read', async () => {
-  const service = await startSecured()
-  open_.push(service)
-  for (const path of ['/mcp', '/v1/tools/ductape_execute', '/v1/admin/revocations']) {
-    const connection = await open(service.url)
-    connection.send(request(`POST ${path}`, ['Content-Type: application/json', 'Content-Length: 1000']))
-    const answer = await connection.answer()
-    assert.equal(answer.status, 401, path)
-    assert.equal(answer.headers['connection'], 'close')
-    connection.end()
-  }
-  assert.ok(service.records().every(({ decision }) => decision?.code === 'token_missing'))
-})
-
-describe('headers that proxies write about callers', () => {
-  const FORGED = {
-    'x-client-cert': certificateOf('agent'),
-    'x-real-ip': '192.0.2.7',
-    'x-forwarded-for': '192.0.2.8',
-    'x-forwarded-user': 'admin',
-    'x-forwarded-client-cert': 'Hash=00',
-    'x-forwarded-host': 'evil.example',
-    'x-remote-user': 'admin',
-    forwarded: 'for=192.0.2.9;host=evil.example',
-    'client-cert': ':AAAA:',
-  }
-  const peerOf = (service: Secured): unknown => service.records().at(0)?.who?.['peer']
-
-  test('mean nothing on TCP, even with certificates configured', async () => {
-    const service = await startAll({}, true)
-    assert.equal(await ask(service, FORGED), 'token_missing')
-    assert.equal(await ask(service, { ...FORGED, ...bearer('reader') }), 'api-key')
-    assert.match(JSON.stringify(service.records()), /"peer":"127\.0\.0\.1"/)
-    assert.doesNotMatch(JSON.stringify(service.records()), /192\.0\.2|evil|admin/)
-  })
-
-  test('on the unix socket X-Real-IP names the peer, if it is an address, and the others mean nothing', async () => {
-    const { 'x-client-cert': _, 'x-real-ip': __, ...others } = FORGED
-    for (const [sent, peer] of [
-      [others, 'unix'],
-      [{ ...others, 'x-real-ip': '192.0.2.7' }, '192.0.2.7'],
-      [{ 'x-real-ip': '2001:db8::1' }, '2001:db8::1'],
-      [{ 'x-real-ip': 'root' }, 'unix'],
-      [{ 'x-real-ip': ['192.0.2.7', '192.0.2.8'] }, 'unix'],
-      [{ 'x-real-ip': `fe80::1%${'z'.repeat(5000)}` }, 'unix'],
-    ] as const) {
-      const path = join(folder, `${++sockets}.sock`)
-      const service = await startSecured({ app: { config: { listen: { kind: 'unix', path } } } })
-      open_.push(service)
-      assert.equal(await ask(service, { ...sent } as Record<string, string>), 'token_missing')
-      assert.equal(peerOf(service), peer)
-    }
-  })
-})
-
-test('the preflight of a browser carries no credentials and needs none', async () => {
-  const origin = 'https://app.example'
-  const service = await startSecured({ app: { config: { http: { allowedOrigins: [origin] } } } })
-  open_.push(service)
-  const preflight = { method: 'OPTIONS', path: '/mcp', headers: { 'access-control-request-method': 'POST' } }
-  const answer = await send(service, { ...preflight, headers: { ...preflight.headers, origin } })
-  assert.equal(answer.status, 204)
-  assert.equal(answer.headers['access-control-allow-origin'], origin)
-  assert.equal((await send(service, preflight)).status, 405)
-  assert.equal((await call(service, 'rest', { headers: { origin } })).status, 401)
-  const evil = await send(service, {
-    ...preflight,
-    headers: { ...preflight.headers, origin: 'https://evil.example' },
-  })
-  assert.equal(evil.status, 403)
-})
-
-describe('without an authenticator', () => {
-  test('a caller on TCP loopback is local, whatever it sends', async () => {
-    const service = await startApp()
-    try {
-      for (const headers of [{}, bearer('reader'), { authorization: 'Basic YTpi' }]) {
-        const host = { ...headers, host: '127.0.0.1' }
-        assert.equal(codeOf(await call(service, 'rest', { headers: host })), 'ok')
-      }
-      for (const { who } of service.records().filter(({ type }) => type === 'decision'))
-        assert.deepEqual([who?.['method'], who?.['subject'], who?.['roles']], ['none', 'local', ['local']])
-    } finally {
-      await service.close()
-    }
-  })
-
-  test('a unix socket is refused at the start', async () => {
-    const own = temporary()
-    try {
-      const socket = join(own.path, 'mcp.sock')
-      const config = own.file('config.yaml', JSON.stringify({ listen: `unix:${socket}`, ops: 'off' }))
-      const { code, stderr } = await run(['serve', '--config', config])
-      assert.equal(code, 2, stderr)
-      assert.match(stderr, /this configuration has no authenticator\. Set auth, or listen on 127\.0\.0\.1/)
-    } finally {
-      own.remove()
-    }
   })
 })

@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os'
 import { basename, join, relative } from 'node:path'
 import { apply, findMutants, type Mutant } from './mutate.ts'
 
-/** Which test files answer for which sources; the first suite whose folder holds a source counts. */
+/** Which test files answer for which sources; the first suite that names a source counts. */
 export interface Suite {
-  /** Beginning of the paths of the sources. */
+  /** Glob of the sources. */
   readonly of: string
   /** Globs of test files, the quick ones first. */
   readonly tests: readonly string[]
@@ -39,7 +39,7 @@ export interface Result {
 
 /** Sources of the suites, then their mutants. */
 export function allMutants(root: string, suites: readonly Suite[]): Mutant[] {
-  const files = new Set(suites.flatMap(({ of }) => globSync(`${of}**/*.ts`, { cwd: root })))
+  const files = new Set(suites.flatMap(({ of }) => globSync(of, { cwd: root })))
   return [...files].sort().flatMap((file) => findMutants(file, readFileSync(join(root, file), 'utf8')))
 }
 
@@ -90,14 +90,17 @@ interface Plan {
 }
 
 function createPlan(root: string, suites: readonly Suite[]): Plan {
+  const suiteOf = new Map<string, Suite>()
+  for (const suite of suites.toReversed())
+    for (const file of globSync(suite.of, { cwd: root })) suiteOf.set(file, suite)
   const orders = new Map<string, readonly string[]>()
   const sound = new Map<string, Promise<boolean>>()
   const broken: string[] = []
   const testsFor = (file: string): readonly string[] => {
     const found = orders.get(file)
     if (found !== undefined) return found
-    const suite = suites.find(({ of }) => file.startsWith(of))
-    const tests = new Set((suite?.tests ?? []).flatMap((pattern) => globSync(pattern, { cwd: root }).sort()))
+    const patterns = suiteOf.get(file)?.tests ?? []
+    const tests = new Set(patterns.flatMap((pattern) => globSync(pattern, { cwd: root }).sort()))
     // Else every mutant of it would look like one that nobody notices.
     if (tests.size === 0) throw new Error(`no test file answers for ${file}`)
     const order = [...tests]

@@ -9,10 +9,9 @@ export const ROOT = resolve(import.meta.dirname, '../../..')
 /** What holds for all of identity: the stage, the challenges and every refusal over HTTP. */
 const WHOLE = ['test/identity/*.test.ts', 'test/http/secured.test.ts', 'test/config/command.test.ts']
 
-/** The first row whose folder holds a source counts. */
 export const SUITES: readonly Suite[] = [
   {
-    of: 'src/identity/oauth/',
+    of: 'src/identity/oauth/**/*.ts',
     tests: [
       'test/identity/oauth/{config,discovery,keys}*.test.ts',
       'test/identity/oauth/{rows,issuer}*.test.ts',
@@ -21,19 +20,19 @@ export const SUITES: readonly Suite[] = [
     ],
   },
   {
-    of: 'src/identity/dpop/',
+    of: 'src/identity/dpop/**/*.ts',
     tests: ['test/identity/dpop/{proofs,nonce}*.test.ts', 'test/identity/dpop/*.test.ts', ...WHOLE],
   },
   {
-    of: 'src/identity/apikey/',
+    of: 'src/identity/apikey/**/*.ts',
     tests: ['test/identity/apikey/{records,keys}*.test.ts', 'test/identity/apikey/*.test.ts', ...WHOLE],
   },
   {
-    of: 'src/identity/mtls/',
+    of: 'src/identity/mtls/**/*.ts',
     tests: ['test/identity/mtls/{names,refusals}*.test.ts', 'test/identity/mtls/*.test.ts', ...WHOLE],
   },
   {
-    of: 'src/identity/revocations/',
+    of: 'src/identity/revocations/**/*.ts',
     tests: [
       'test/identity/revocations/{forged,admin,registry}*.test.ts',
       'test/identity/revocations/*.test.ts',
@@ -41,11 +40,11 @@ export const SUITES: readonly Suite[] = [
     ],
   },
   {
-    of: 'src/identity/',
+    of: 'src/identity/*.ts',
     tests: [...WHOLE, 'test/client/secured.test.ts', 'test/identity/revocations/admin.test.ts'],
   },
   {
-    of: 'src/admission/policy/cel',
+    of: 'src/admission/policy/cel{,-*}.ts',
     tests: [
       'test/policy/cel/{conditions,corpus}*.test.ts',
       'test/policy/cel/*.test.ts',
@@ -53,7 +52,7 @@ export const SUITES: readonly Suite[] = [
     ],
   },
   {
-    of: 'src/admission/policy/',
+    of: 'src/admission/policy/*.ts',
     tests: [
       'test/policy/{decisions,seed,stage,file}*.test.ts',
       'test/policy/{command,properties}*.test.ts',

@@ -1,7 +1,6 @@
 // The config section `auth.apiKeys` and the file live/keys.yaml: records of API keys, never the keys.
 import * as z from 'zod'
-import { count, duration, kinds, list } from '../../config/fields.ts'
-import { parseInstant } from './instant.ts'
+import { count, duration, instant, line, list, version, word } from '../../config/fields.ts'
 
 export const apiKeysSection = z.strictObject({
   maxLifetime: duration({ min: '1h', max: '87600h' })
@@ -9,64 +8,37 @@ export const apiKeysSection = z.strictObject({
     .describe('Keys that live longer, or for ever, are refused'),
 })
 
-/** One line of visible text. */
-const TEXT = '[^\\p{Cc}\\p{Cf}\\p{Zl}\\p{Zp}]'
-
-function word(pattern: RegExp, expects: string, fix: string) {
-  const schema = z.string().regex(pattern)
-  kinds.add(schema, { type: expects, expects, fix })
-  return schema
-}
-
-const text = (max: number, noun: string) =>
-  word(
-    new RegExp(`^${TEXT}{1,${max}}$`, 'u'),
-    `${noun}, 1 to ${max} visible characters`,
-    'Write one line of plain text.',
-  )
-
-/** A point in time, as milliseconds since the epoch. */
-export function instant() {
-  const expects = 'a time such as "2027-01-31T12:00:00Z"'
-  const fix = 'Write a date, "2027-01-31", or a time in UTC, "2027-01-31T12:00:00Z".'
-  const schema = z.string().transform((raw, context) => {
-    const time = parseInstant(raw)
-    if (time !== undefined) return time
-    context.issues.push({ code: 'custom', input: raw, message: `must be ${expects}`, params: { fix } })
-    return z.NEVER
-  })
-  kinds.add(schema, { type: 'time in UTC', expects, fix })
-  return schema
-}
+const spelled = (pattern: RegExp, expects: string, fix: string) =>
+  word(pattern, { type: expects, expects, fix })
 
 const MAX_KEYS = 100_000
 
 /** One record of a key. */
-export const keyRecord = z.strictObject({
-  id: word(
+const keyRecord = z.strictObject({
+  id: spelled(
     /^[a-z0-9][a-z0-9_-]{0,63}$/,
     'an id of lower-case letters, digits, "-" and "_"',
     'Use the id that ductape-mcp key create writes.',
   ).describe('Name of the record, in audit records and for key rotate and key revoke'),
-  sha256: word(
+  sha256: spelled(
     /^[0-9a-f]{64}$/,
     'a SHA-256 in lower-case hex',
     'Use the record that ductape-mcp key create writes; the key itself never stands here.',
   ).describe('SHA-256 of the key'),
-  owner: text(128, 'a person or team').describe('Person or team that answers for the key'),
-  purpose: text(256, 'a purpose').describe('What the key is for'),
-  tenant: text(128, 'a tenant').optional().describe('Tenant that calls with this key act for'),
-  roles: list(text(128, 'a role'), 'roles', 100)
+  owner: line('a person or team', 128).describe('Person or team that answers for the key'),
+  purpose: line('a purpose', 256).describe('What the key is for'),
+  tenant: line('a tenant', 128).optional().describe('Tenant that calls with this key act for'),
+  roles: list(line('a role', 128), 'roles', 100)
     .prefault([])
     .describe('Roles of the policy that the caller has; without one every call is refused'),
   scopes: list(
-    word(/^[\x21\x23-\x5b\x5d-\x7e]{1,128}$/, 'a scope', 'Write a scope such as "ductape:write".'),
+    spelled(/^[\x21\x23-\x5b\x5d-\x7e]{1,128}$/, 'a scope', 'Write a scope such as "ductape:write".'),
     'scopes',
     100,
   )
     .prefault([])
     .describe('Scopes of the caller'),
-  tools: list(text(256, 'a tool'), 'tools', 100)
+  tools: list(line('a tool', 256), 'tools', 100)
     .optional()
     .describe('Only these tools, written as in a policy; without it, what the roles allow'),
   rate: z
@@ -118,11 +90,5 @@ export const keysSchema = z.strictObject({
     .prefault([])
     .describe('Records of the API keys; ductape-mcp key create writes them'),
 })
-
-export function version() {
-  const schema = z.literal(1)
-  kinds.add(schema, { type: '1', expects: '1, the format this build reads', fix: 'Write version: 1.' })
-  return schema
-}
 
 export type KeysFile = z.output<typeof keysSchema>

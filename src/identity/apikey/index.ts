@@ -6,7 +6,6 @@ import type { TokenAuthenticator, Verified } from '../authenticator.ts'
 import { hashKey, isWellFormed, KEY_PREFIX } from './format.ts'
 
 export { hashKey, isWellFormed, KEY_PATTERN, KEY_PREFIX, makeKey, SECRET_BYTES } from './format.ts'
-export { formatInstant, parseInstant, parseSpan } from './instant.ts'
 export { compileKeys } from './records.ts'
 
 /** The section `auth.apiKeys`. */

@@ -4,7 +4,7 @@ import { hash } from 'node:crypto'
 import { type Denial, deny } from '../../core/denials.ts'
 import type { Fleet } from '../../core/fleet.ts'
 import type { HttpRequest } from '../../core/http.ts'
-import { type JsonObject, parseExact } from '../../core/json.ts'
+import { isObject, type JsonObject, parseExact } from '../../core/json.ts'
 import { type Store, StoreUnavailable } from '../../core/store.ts'
 import type { DpopVerifier, Presented } from '../authenticator.ts'
 import { DPOP_ALGORITHMS, type ProofKey, readProofKey, signatureHolds } from './jwk.ts'
@@ -148,5 +148,5 @@ function readObject(encoded: string): JsonObject | undefined {
   const parsed = parseExact(bytes.toString('utf8'))
   if (!parsed.ok) return undefined
   const { value } = parsed
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : undefined
+  return isObject(value) ? value : undefined
 }

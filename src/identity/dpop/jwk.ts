@@ -1,6 +1,6 @@
 // Reads the public key of a proof and checks its signature: which algorithms count, and which key each of them takes (RFC 7517, 7518, 8037).
 import { constants, createPublicKey, hash, type KeyObject, verify } from 'node:crypto'
-import type { JsonObject } from '../../core/json.ts'
+import { isObject } from '../../core/json.ts'
 
 type KeyType = 'EC' | 'RSA' | 'OKP'
 
@@ -69,18 +69,16 @@ const MAX_EXPONENT_LENGTH = 6
 export function readProofKey(alg: unknown, jwk: unknown): ProofKey | string {
   const algorithm = typeof alg === 'string' ? ALGORITHMS.get(alg) : undefined
   if (algorithm === undefined) return 'its alg is not an accepted signature algorithm'
-  if (typeof jwk !== 'object' || jwk === null || Array.isArray(jwk)) return 'its jwk is not a key'
-  const given = jwk as JsonObject
-  for (const name of PRIVATE_MEMBERS) if (Object.hasOwn(given, name)) return 'its jwk is not a public key'
+  if (!isObject(jwk)) return 'its jwk is not a key'
+  for (const name of PRIVATE_MEMBERS) if (Object.hasOwn(jwk, name)) return 'its jwk is not a public key'
   const { kty, crv } = algorithm
-  if (given['kty'] !== kty || (crv !== undefined && given['crv'] !== crv))
-    return 'its jwk does not fit its alg'
+  if (jwk['kty'] !== kty || (crv !== undefined && jwk['crv'] !== crv)) return 'its jwk does not fit its alg'
   if (kty === 'RSA') {
-    const { e, n } = given
+    const { e, n } = jwk
     if (!isEncoded(e) || e.length > MAX_EXPONENT_LENGTH || !isEncoded(n)) return 'its jwk is not a key'
     return { algorithm, thumbprint: digestOf(`{"e":"${e}","kty":"RSA","n":"${n}"}`), members: { kty, e, n } }
   }
-  const { x, y } = given
+  const { x, y } = jwk
   if (crv === undefined || !isEncoded(x) || x.length !== algorithm.coordinate) return 'its jwk is not a key'
   if (kty === 'OKP') {
     return {

@@ -1,21 +1,7 @@
 // The config section `auth.mtls`: which authorities and trust domains vouch for client certificates, and whose certificate is which caller.
 import * as z from 'zod'
-import { duration, fileReference, type Kind, kinds, list } from '../../config/fields.ts'
+import { duration, fileReference, judged, list } from '../../config/fields.ts'
 import { compilePattern, isSpiffe, isTrustDomain, parseSpiffeId } from './names.ts'
-
-/** A text of one line that `fault` finds nothing wrong with. */
-function plain(kind: Kind, max: number, pattern: string, fault: (text: string) => string | undefined) {
-  const schema = z
-    .string()
-    .max(max)
-    .superRefine((text, context) => {
-      const message = fault(text)
-      if (message !== undefined) context.addIssue({ code: 'custom', message, params: { fix: kind.fix } })
-    })
-    .meta({ pattern })
-  kinds.add(schema, kind)
-  return schema
-}
 
 const FAULTS = {
   'two stars in one segment': 'has more than one star in a segment',
@@ -25,45 +11,51 @@ const FAULTS = {
 } as const
 
 const namePattern = (kind: 'uri' | 'dns', example: string, pattern: string) =>
-  plain(
+  judged(
     {
       type: `${kind === 'uri' ? 'URI' : 'DNS name'}, with a star for a part of a segment`,
       expects: `a name such as "${example}"`,
       fix: `Write a name such as "${example}"; a star stands for one or more characters of one segment.`,
     },
-    2048,
-    pattern,
-    (text) => {
-      const compiled = compilePattern(kind, text)
-      return typeof compiled === 'string' ? FAULTS[compiled] : undefined
+    {
+      pattern,
+      fault: (text) => {
+        const compiled = compilePattern(kind, text)
+        return typeof compiled === 'string' ? FAULTS[compiled] : undefined
+      },
     },
   )
 
 // RFC 6749 3.3, scope-token; roles and tenants are spelled with the same characters.
-const TOKEN = '^[\\x21\\x23-\\x5b\\x5d-\\x7e]+$'
+const TOKEN = /^[\x21\x23-\x5b\x5d-\x7e]+$/
 
 const word = (noun: string, max: number) =>
-  plain(
+  judged(
     {
       type: `${noun}, at most ${max} characters`,
       expects: `a ${noun}`,
       fix: `Write a ${noun} of visible ASCII characters without space, quote or backslash.`,
     },
-    max,
-    TOKEN,
-    (text) => (new RegExp(TOKEN).test(text) ? undefined : `must be a ${noun} of visible ASCII characters`),
+    {
+      max,
+      pattern: TOKEN.source,
+      fault: (text) => (TOKEN.test(text) ? undefined : `must be a ${noun} of visible ASCII characters`),
+    },
   )
 
 const trustDomain = () =>
-  plain(
+  judged(
     {
       type: 'SPIFFE trust domain',
       expects: 'a trust domain such as "example.com"',
       fix: 'Write it without scheme and path, in lower case: "example.com".',
     },
-    255,
-    '^[a-z0-9._-]+$',
-    (text) => (isTrustDomain(text) ? undefined : 'must be a trust domain: lower-case letters, digits, . _ -'),
+    {
+      max: 255,
+      pattern: '^[a-z0-9._-]+$',
+      fault: (text) =>
+        isTrustDomain(text) ? undefined : 'must be a trust domain: lower-case letters, digits, . _ -',
+    },
   )
 
 const row = z

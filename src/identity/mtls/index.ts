@@ -1,5 +1,6 @@
 // Decides whether a client certificate that nginx has forwarded is good, and whose it is: dates and revocation on every call, the rest once.
 import { isIP } from 'node:net'
+import { setBounded } from '../../core/bounded.ts'
 import { type Denial, deny } from '../../core/denials.ts'
 import { type HttpRequest, header } from '../../core/http.ts'
 import { makePrincipal, type Principal } from '../../core/principal.ts'
@@ -92,9 +93,7 @@ export function createCertificates(options: MtlsOptions, ports: MtlsPorts): Cert
     const found = known.get(escaped)
     if (found !== undefined) return found
     const made = examine(escaped)
-    // Maps keep their order: the first key is the oldest.
-    if (known.size >= MAX_CACHED) known.delete(known.keys().next().value as string)
-    known.set(escaped, made)
+    setBounded(known, escaped, made, MAX_CACHED)
     return made
   }
 

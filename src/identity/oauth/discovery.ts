@@ -1,5 +1,5 @@
 // Fetches what an issuer publishes: its metadata (RFC 8414, OpenID Connect Discovery 1.0) and its key set (RFC 7517), each small and exact.
-import { type Json, type JsonObject, parseExact } from '../../core/json.ts'
+import { isObject, type Json, type JsonObject, parseExact } from '../../core/json.ts'
 import { isSafeUrl } from './url.ts'
 
 /** One GET over the table of outbound connections: no redirects, a deadline. Rejects where there is no answer. */
@@ -70,7 +70,10 @@ export async function discoverKeySet(get: Fetch, issuer: string): Promise<string
     // RFC 8414 3.3: any difference, and the metadata must not be used.
     if (metadata['issuer'] !== issuer) throw new FetchFault('issuer_differs')
     const uri = metadata['jwks_uri']
-    if (typeof uri !== 'string' || !isSafeUrl(uri)) throw new FetchFault('jwks_uri_refused')
+    // RFC 8414 2: https. Plain http is for an issuer on this machine, never for one elsewhere that names a port here.
+    const isSafe = typeof uri === 'string' && isSafeUrl(uri)
+    if (!isSafe || (issuer.startsWith('https:') && !uri.startsWith('https:')))
+      throw new FetchFault('jwks_uri_refused')
     return uri
   }
   throw new FetchFault(problem)
@@ -85,7 +88,7 @@ export async function fetchKeySet(get: Fetch, url: string, issuer: string): Prom
 }
 
 function mayVerify(key: Json): key is JsonObject {
-  if (typeof key !== 'object' || key === null || Array.isArray(key)) return false
+  if (!isObject(key)) return false
   const operations = key['key_ops']
   return operations === undefined || (Array.isArray(operations) && operations.includes('verify'))
 }

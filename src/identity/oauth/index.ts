@@ -1,8 +1,10 @@
 // Decides about OAuth 2.1 access tokens: each is verified once and remembered; what can change is checked on every call (RFC 9068, RFC 8725, RFC 8705, RFC 9449).
 import { hash } from 'node:crypto'
+import { setBounded } from '../../core/bounded.ts'
 import { type Denial, deny } from '../../core/denials.ts'
 import type { Revocations } from '../../core/runtime.ts'
 import type { DpopVerifier, Presented, TokenAuthenticator, Verified } from '../authenticator.ts'
+import { isCallerRevoked } from '../revocations/index.ts'
 import { type ClaimRules, checkClaims } from './claims.ts'
 import type { Fetch, FetchProblem } from './discovery.ts'
 import { createIssuerKeys, type IssuerKeys, type PublishedKey } from './keys.ts'
@@ -119,30 +121,14 @@ export function createOauth(options: OauthOptions, ports: OauthPorts): OauthAuth
     const identity = mapClaims(read.claims, issuer.mapping)
     if (typeof identity === 'string') return refuse(identity)
     const until = Math.min(identity.expiresAt, presented.now + REMEMBER_MS)
-    remember(digest, { ...identity, key, until })
+    setBounded(remembered, digest, { ...identity, key, until }, MAX_REMEMBERED)
     return admit(identity, presented)
-  }
-
-  function remember(digest: string, entry: Remembered): void {
-    if (remembered.size >= MAX_REMEMBERED) {
-      for (const oldest of remembered.keys()) {
-        remembered.delete(oldest)
-        break
-      }
-    }
-    remembered.set(digest, entry)
   }
 
   /** What a verified token still has to pass on every call. */
   function admit(identity: Identity, presented: Presented): Verified | Promise<Verified> {
     const { principal, certificate, jkt } = identity
-    const { tokenId, fingerprint } = principal
-    if (
-      revocations.isRevoked('subject', principal.subject) ||
-      (tokenId !== undefined && revocations.isRevoked('jti', tokenId)) ||
-      (fingerprint !== undefined && revocations.isRevoked('fingerprint', fingerprint))
-    )
-      return deny('token_revoked')
+    if (isCallerRevoked(revocations, principal)) return deny('token_revoked')
     // RFC 8705 3: the certificate of this very connection.
     if (certificate !== undefined && presented.certificate?.thumbprint !== certificate)
       return deny('proof_invalid', PROOF_REASONS.certificate)

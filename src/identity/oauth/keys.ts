@@ -1,6 +1,7 @@
 // The published keys of one issuer: fetched when needed, kept, and fetched again for a key that is not there yet, but seldom (RFC 7517, RFC 8725 3.8).
 import { createPublicKey, type KeyObject } from 'node:crypto'
 import jwksRsa from 'jwks-rsa'
+import { setBounded } from '../../core/bounded.ts'
 import { discoverKeySet, type Fetch, FetchFault, type FetchProblem, fetchKeySet } from './discovery.ts'
 import { type Algorithm, fitsAlgorithm, MIN_RSA_BITS } from './signature.ts'
 
@@ -152,15 +153,6 @@ export function createIssuerKeys({ issuer, jwksUri }: KeyOptions, ports: KeyPort
     return seen === undefined || now - seen >= KEY_TIMES.unknown
   }
 
-  function remember(name: string): void {
-    unknown.set(name, tick())
-    if (unknown.size <= MAX_UNKNOWN) return
-    for (const oldest of unknown.keys()) {
-      unknown.delete(oldest)
-      return
-    }
-  }
-
   async function findAfterFetch(
     algorithm: Algorithm,
     kid: string | undefined,
@@ -174,7 +166,7 @@ export function createIssuerKeys({ issuer, jwksUri }: KeyOptions, ports: KeyPort
     if (found !== undefined) return found
     // Whether the issuer has the key is not known.
     if (!fetched) return Math.max(1, failedAt + KEY_TIMES.retry - tick())
-    remember(`${algorithm} ${kid}`)
+    setBounded(unknown, `${algorithm} ${kid}`, tick(), MAX_UNKNOWN)
     return 'unknown'
   }
 

@@ -1,5 +1,5 @@
 // Where a claim stands in the payload: `realm_access.roles`, or a JSON pointer (RFC 6901) where a name holds a dot or a slash.
-import type { Json } from '../../core/json.ts'
+import { type Json, member } from '../../core/json.ts'
 
 export type ClaimPath = readonly string[]
 
@@ -24,9 +24,9 @@ export function claimAt(claims: Json, path: ClaimPath): Json | undefined {
   let value = claims
   for (const name of path) {
     // Own members only: a path like "constructor" must not meet the prototype.
-    if (typeof value !== 'object' || value === null || Array.isArray(value) || !Object.hasOwn(value, name))
-      return undefined
-    value = value[name] as Json
+    const next = member(value, name)
+    if (next === undefined) return undefined
+    value = next
   }
   return value
 }

@@ -1,6 +1,6 @@
 // Reads a JWT in compact form exactly (RFC 7515 3.1 and 5.2, RFC 8725): what two readers could read differently is refused. Nothing is verified here.
 import { isUtf8 } from 'node:buffer'
-import { type JsonObject, parseExact } from '../../core/json.ts'
+import { isObject, type JsonObject, parseExact } from '../../core/json.ts'
 import type { Reason } from './reasons.ts'
 
 export interface UnverifiedToken {
@@ -52,6 +52,5 @@ function decodePart(part: string): string | undefined {
 
 function readObject(text: string): JsonObject | undefined {
   const parsed = parseExact(text)
-  if (!parsed.ok || typeof parsed.value !== 'object' || Array.isArray(parsed.value)) return undefined
-  return parsed.value ?? undefined
+  return parsed.ok && isObject(parsed.value) ? parsed.value : undefined
 }

@@ -1,13 +1,12 @@
 // Which URLs an issuer and its documents may have: https, or plain http on loopback for development (RFC 8414 2 and 6.2).
-
-const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/
+import { isLoopback } from '../../core/loopback.ts'
 
 /** True for an https URL, or an http URL on loopback, without user name, password and fragment. */
 export function isSafeUrl(text: string): boolean {
   if (!/^https?:\/\/[\x21-\x7e]+$/.test(text) || text.includes('#') || !URL.canParse(text)) return false
   const { protocol, hostname, username, password } = new URL(text)
   if (username !== '' || password !== '') return false
-  return protocol === 'https:' || LOOPBACK.test(hostname)
+  return protocol === 'https:' || isLoopback(hostname)
 }
 
 /** An issuer identifier has no query either (RFC 8414 2). It is compared as it is written, never normalized. */

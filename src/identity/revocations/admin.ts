@@ -1,10 +1,11 @@
 // Judges a request to revoke, from the administrative endpoint or the command line, and carries it out.
 import { type Denial, deny } from '../../core/denials.ts'
-import type { Json } from '../../core/json.ts'
+import { parseInstant } from '../../core/instant.ts'
+import { isObject, type Json } from '../../core/json.ts'
 import type { Principal } from '../../core/principal.ts'
 import type { RevocationKind } from '../../core/runtime.ts'
 import { StoreUnavailable } from '../../core/store.ts'
-import { KEY_PREFIX, parseInstant } from '../apikey/index.ts'
+import { KEY_PREFIX } from '../apikey/index.ts'
 import { canonicalValue, isKind, KINDS, MAX_REVOCATIONS, MAX_UNTIL } from './entry.ts'
 import type { LiveRevocations } from './index.ts'
 
@@ -49,8 +50,7 @@ export async function adminRevocations(
   revocations: Pick<LiveRevocations, 'revoke'>,
   now: () => number,
 ): Promise<Denial | { action: string; answer: Json }> {
-  if (typeof body !== 'object' || body === null || Array.isArray(body))
-    return deny('admin_invalid', 'the body must be an object with kind, value and until')
+  if (!isObject(body)) return deny('admin_invalid', 'the body must be an object with kind, value and until')
   if (Object.keys(body).some((name) => !MEMBERS.has(name)))
     return deny('admin_invalid', 'the body has other members than kind, value and until')
   const { kind, value, until } = body

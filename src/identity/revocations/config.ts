@@ -1,7 +1,6 @@
 // The file live/revocations.yaml: the durable form of revocations.
 import * as z from 'zod'
-import { choice, kinds, list } from '../../config/fields.ts'
-import { instant, version } from '../apikey/config.ts'
+import { choice, instant, kinds, list, version } from '../../config/fields.ts'
 import { canonicalValue, KINDS, MAX_REVOCATIONS } from './entry.ts'
 
 const revocationRecord = z

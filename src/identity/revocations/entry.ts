@@ -1,7 +1,9 @@
 // What a revocation says, and how its value is kept: hashed, because a subject may be a person (GDPR Article 5(1)(c)).
+
 import { hash } from 'node:crypto'
+import { parseInstant } from '../../core/instant.ts'
+import { member } from '../../core/json.ts'
 import type { RevocationKind } from '../../core/runtime.ts'
-import { parseInstant } from '../apikey/index.ts'
 
 export const KINDS = ['jti', 'subject', 'key', 'fingerprint'] as const satisfies readonly RevocationKind[]
 
@@ -42,19 +44,16 @@ export const digestOf = (value: string): string => hash('sha256', value, 'base64
 
 /** What can be read of a file that does not hold as a whole; an end that cannot be read is none, because such a file can only add. */
 export function readableRevocations(unchecked: unknown): readonly Revocation[] {
-  const rows = memberOf(unchecked, 'revocations')
+  const rows = member(unchecked, 'revocations')
   if (!Array.isArray(rows)) return []
   const found: Revocation[] = []
   for (const row of rows.slice(0, MAX_REVOCATIONS)) {
-    const kind = memberOf(row, 'kind')
+    const kind = member(row, 'kind')
     if (!isKind(kind)) continue
-    const value = canonicalValue(kind, memberOf(row, 'value'))
+    const value = canonicalValue(kind, member(row, 'value'))
     if (value === undefined) continue
-    const until = memberOf(row, 'until')
+    const until = member(row, 'until')
     found.push({ kind, value, until: typeof until === 'string' ? parseInstant(until) : undefined })
   }
   return found
 }
-
-const memberOf = (value: unknown, name: string): unknown =>
-  typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>)[name] : undefined

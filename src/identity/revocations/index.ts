@@ -1,6 +1,7 @@
 // Knows which credentials have been revoked: by the file live/revocations.yaml, and through the store on all replicas within seconds.
 import { setImmediate } from 'node:timers/promises'
 import type { Fleet } from '../../core/fleet.ts'
+import type { Principal } from '../../core/principal.ts'
 import type { RevocationKind, Revocations } from '../../core/runtime.ts'
 import { type Store, StoreUnavailable } from '../../core/store.ts'
 import { readEntry, signEntry } from '../../store/index.ts'
@@ -9,6 +10,21 @@ import { canonicalValue, digestOf, INDEX, MAX_REVOCATIONS, type Revocation } fro
 
 export { adminRevocations, checkWanted, FULL, type Wanted } from './admin.ts'
 export { isKind, KINDS, type Revocation, readableRevocations } from './entry.ts'
+
+/** True where what vouches for this caller has been revoked. Of a chain of actors the newest acts, the others only inform (RFC 8693 4.1). */
+export function isCallerRevoked(
+  revocations: Revocations,
+  { subject, actors, tokenId, keyId, fingerprint }: Principal,
+): boolean {
+  const [actor] = actors
+  return (
+    revocations.isRevoked('subject', subject) ||
+    (actor !== undefined && revocations.isRevoked('subject', actor)) ||
+    (tokenId !== undefined && revocations.isRevoked('jti', tokenId)) ||
+    (keyId !== undefined && revocations.isRevoked('key', keyId)) ||
+    (fingerprint !== undefined && revocations.isRevoked('fingerprint', fingerprint))
+  )
+}
 
 export interface RevocationOptions {
   store: Store
@@ -75,8 +91,9 @@ export function createRevocations(options: RevocationOptions): LiveRevocations {
   const shared = emptyTable()
   /** Entries of the store as they stand there, with their ends: what the store loses is put back. */
   const held = new Map<string, number>()
-  /** All of the index at the last look, so that each entry is judged once. */
+  /** All of the index at the last look, so that each entry is judged once, and the fleet keys that judged them. */
   let seen: ReadonlySet<string> = new Set()
+  let judgedBy = ''
   let forged = 0
   let reported = 0
   let synced = false
@@ -133,6 +150,10 @@ export function createRevocations(options: RevocationOptions): LiveRevocations {
     // Without it the entries come with the next look.
     await listen().catch(() => undefined)
     const members = await store.indexMembers(INDEX)
+    // What another replica signed with a new fleet key looks forged until that key has come here too.
+    const ids = fleet.ids.join()
+    if (ids !== judgedBy) seen = new Set()
+    judgedBy = ids
     const forgedBefore = reported
     let judged = 0
     for (const raw of members) {

@@ -1,8 +1,7 @@
 // Turns a generated payload into the one argument of the SDK method: `input` is spread where that argument is flat, else kept.
 import { findMethod, snippetFamily } from '../../catalogue/index.ts'
-import type { Json, JsonObject } from '../../core/json.ts'
+import { isObject, type Json } from '../../core/json.ts'
 import type { SnippetOperation } from './index.ts'
-import { rawText } from './literal.ts'
 
 // For methods whose members no source documents; a dispatch always carries its operation's arguments as `input`.
 const FLAT_FAMILIES: ReadonlySet<string> = new Set([
@@ -36,8 +35,4 @@ function takesFlatInput({ family, method }: SnippetOperation): boolean {
   const members = Object.keys(entry?.positional[0]?.fields ?? {})
   if (members.length > 0) return !members.includes('input') && !members.includes('input?')
   return method !== 'dispatch' && FLAT_FAMILIES.has(family)
-}
-
-function isObject(value: Json | undefined): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) && rawText(value) === undefined
 }

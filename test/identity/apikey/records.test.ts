@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { parseLive } from '../../../src/config/live.ts'
+import { formatInstant, parseInstant, parseSpan } from '../../../src/core/instant.ts'
 import { apiKeysSection } from '../../../src/identity/apikey/config.ts'
 import { compileKeys, hashKey } from '../../../src/identity/apikey/index.ts'
-import { formatInstant, parseInstant, parseSpan } from '../../../src/identity/apikey/instant.ts'
 import { keyNamed, rowFor } from './lib.ts'
 
 const HASH = hashKey(keyNamed('one'))
