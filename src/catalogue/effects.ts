@@ -11,6 +11,8 @@ export interface EffectRow {
   readonly methods: readonly string[]
   readonly looksAt: string
   readonly because: string
+  /** What `raise` can answer, for the listing of tools. */
+  readonly gives: readonly Effect[]
   /** The effect that the arguments show, or undefined where they show nothing. */
   raise(params: readonly Json[], entry: MethodEntry): Effect | undefined
 }
@@ -19,11 +21,14 @@ const RANK: Readonly<Record<Effect, number>> = { read: 0, write: 1, destructive:
 
 const stronger = (a: Effect, b: Effect | undefined): Effect => (b !== undefined && RANK[b] > RANK[a] ? b : a)
 
+const ALL: readonly Effect[] = ['read', 'write', 'destructive', 'admin']
+
 export const EFFECT_ROWS: readonly EffectRow[] = [
   {
     id: 'database-raw-query',
     methods: ['databases.query'],
     looksAt: 'members query and sql of an argument, or a first argument that is no object',
+    gives: ['destructive'],
     because: 'Raw text can do anything; only the structured form reads.',
     raise: (params) =>
       isObject(params[0]) && !params.some((item) => holdsAny(item, RAW_TEXT)) ? undefined : 'destructive',
@@ -32,6 +37,7 @@ export const EFFECT_ROWS: readonly EffectRow[] = [
     id: 'database-definition-update',
     methods: ['databases.update'],
     looksAt: 'the type of the arguments',
+    gives: ['admin'],
     because: 'An object updates rows; strings (product_tag, database_tag, data) change the definition.',
     raise: (params) =>
       isObject(params[0]) && !params.some((item) => typeof item === 'string') ? undefined : 'admin',
@@ -40,6 +46,7 @@ export const EFFECT_ROWS: readonly EffectRow[] = [
     id: 'rows-without-where',
     methods: ['databases.update', 'databases.updateRecords'],
     looksAt: 'where: absent, empty, or one that every row fits',
+    gives: ['destructive'],
     because: 'It may change every row.',
     raise: (params) => (isEveryRow(member(params[0], 'where')) ? 'destructive' : undefined),
   },
@@ -47,6 +54,7 @@ export const EFFECT_ROWS: readonly EffectRow[] = [
     id: 'database-delete',
     methods: ['databases.delete'],
     looksAt: 'nothing: rows (an object) and the whole definition (strings) weigh the same',
+    gives: ['destructive'],
     because: 'Both are destructive.',
     raise: () => 'destructive',
   },
@@ -54,6 +62,7 @@ export const EFFECT_ROWS: readonly EffectRow[] = [
     id: 'graph-bulk-update',
     methods: ['graph.updateNode', 'graph.updateRelationship'],
     looksAt: 'id absent, and where absent, empty, or one that everything fits',
+    gives: ['destructive'],
     because: 'Without an id it is an update in bulk.',
     raise: ([first]) =>
       typeof member(first, 'id') === 'string' || !isEveryRow(member(first, 'where'))
@@ -64,6 +73,7 @@ export const EFFECT_ROWS: readonly EffectRow[] = [
     id: 'graph-raw-query',
     methods: ['graph.query', 'graph.executeTransaction'],
     looksAt: 'nothing: the text at /0, /0/query or /0/cypher is raw Cypher',
+    gives: ['destructive'],
     because: 'Raw text can do anything.',
     raise: () => 'destructive',
   },
@@ -71,6 +81,7 @@ export const EFFECT_ROWS: readonly EffectRow[] = [
     id: 'definition-update',
     methods: ['graph.update', 'vector.update'],
     looksAt: 'nothing',
+    gives: ['admin'],
     because: 'The short names mean the definition of the store, never its nodes or vectors.',
     raise: () => 'admin',
   },
@@ -78,6 +89,7 @@ export const EFFECT_ROWS: readonly EffectRow[] = [
     id: 'definition-delete',
     methods: ['graph.delete', 'vector.delete'],
     looksAt: 'nothing',
+    gives: ['destructive'],
     because: 'The short names mean the definition of the store, never its nodes or vectors.',
     raise: () => 'destructive',
   },
@@ -85,6 +97,7 @@ export const EFFECT_ROWS: readonly EffectRow[] = [
     id: 'dispatch-operation',
     methods: ['*.dispatch', 'graph.execute', 'vector.actions.execute'],
     looksAt: 'operation, and in input what the operation would be judged by',
+    gives: ALL,
     because: 'The real operation is inside; a saved action (no operation to be seen) writes at least.',
     raise: (params, entry) => worst(params, entry.module, inside),
   },
@@ -101,6 +114,7 @@ export const EFFECT_ROWS: readonly EffectRow[] = [
       'vector.actions.update',
     ],
     looksAt: 'operation, and raw text in query, sql or template, of the definition',
+    gives: ALL,
     because: 'To run a saved action is a write, so what it does has to be allowed when it is saved.',
     raise: (params, entry) => worst(params, entry.module, saved),
   },
@@ -108,6 +122,7 @@ export const EFFECT_ROWS: readonly EffectRow[] = [
     id: 'feature-steps',
     methods: ['features.create', 'features.update', 'features.define'],
     looksAt: 'type and operation of each step',
+    gives: ALL,
     because: 'To run a feature is a write, so what its steps do has to be allowed when it is saved.',
     raise: (params, entry) => worst(params, entry.module, steps),
   },
@@ -115,6 +130,7 @@ export const EFFECT_ROWS: readonly EffectRow[] = [
     id: 'cache-clear',
     methods: ['caches.clear', 'caches.clearAll'],
     looksAt: 'nothing: one key in one source, the whole cache in another',
+    gives: ['destructive'],
     because: 'The worse of the two counts.',
     raise: () => 'destructive',
   },
@@ -122,6 +138,7 @@ export const EFFECT_ROWS: readonly EffectRow[] = [
     id: 'quota-check-amount',
     methods: ['quotas.check', 'resilience.quotas.check'],
     looksAt: 'amount',
+    gives: ['write'],
     because: 'With an amount, check may consume it.',
     raise: ([first]) => (member(first, 'amount') === undefined ? undefined : 'write'),
   },
@@ -129,6 +146,7 @@ export const EFFECT_ROWS: readonly EffectRow[] = [
     id: 'expiring-index',
     methods: ['databases.schema.createIndex'],
     looksAt: 'expireAfterSeconds of the options',
+    gives: ['destructive'],
     because: 'A TTL index deletes documents.',
     raise: (params) =>
       params.some((item) => holdsAny(item, ['expireAfterSeconds'])) ? 'destructive' : undefined,
@@ -137,6 +155,7 @@ export const EFFECT_ROWS: readonly EffectRow[] = [
     id: 'raw-predicate',
     methods: ['databases.schema.createIndex', 'databases.schema.addConstraint'],
     looksAt: 'where of the options, expression of the constraint',
+    gives: ['destructive'],
     because: 'Both are raw text of the database.',
     raise: (params) =>
       params.some((item) => holdsAny(item, ['where', 'expression'])) ? 'destructive' : undefined,
@@ -152,6 +171,7 @@ export const EFFECT_ROWS: readonly EffectRow[] = [
       'resilience.fallbacks.execute',
     ],
     looksAt: 'nothing: the arguments do not show what the third party or the steps do',
+    gives: ['write'],
     because: 'The true effect is that of the third-party call or of the steps; a write at least.',
     raise: () => 'write',
   },

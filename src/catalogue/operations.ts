@@ -10,15 +10,16 @@ export interface Operation {
   readonly effect: Effect
 }
 
-const RISING: readonly Effect[] = ['read', 'write', 'destructive', 'admin']
-const DEPENDENT = new Set(EFFECT_ROWS.flatMap((row) => row.methods))
+const WEIGHT: readonly Effect[] = ['read', 'write', 'destructive', 'admin']
 
-/** The catalogue's effect, and every stronger one where the arguments can raise it. */
-const effectsOf = (module: string, method: string, effect: Effect): readonly Effect[] => {
-  const last = method.slice(method.lastIndexOf('.') + 1)
-  return DEPENDENT.has(`${module}.${method}`) || DEPENDENT.has(`*.${last}`)
-    ? RISING.slice(RISING.indexOf(effect))
-    : [effect]
+/** The catalogue's effect, and the stronger ones that arguments can give. */
+function effectsOf(module: string, method: string, effect: Effect): readonly Effect[] {
+  const last = `*.${method.slice(method.lastIndexOf('.') + 1)}`
+  const found = new Set<Effect>([effect])
+  for (const { methods, gives } of EFFECT_ROWS)
+    if (methods.includes(`${module}.${method}`) || methods.includes(last))
+      for (const one of gives) if (WEIGHT.indexOf(one) > WEIGHT.indexOf(effect)) found.add(one)
+  return [...found]
 }
 
 /** `open`: methods outside the catalogue are let through, with effect admin. */

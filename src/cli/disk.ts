@@ -7,14 +7,19 @@ const MAX_BYTES = 64 * 1024 * 1024
 
 export const diskFiles: FileSource = {
   async stamp(path) {
-    const found = await stat(path, { bigint: true }).catch(() => undefined)
-    if (found === undefined || !found.isFile()) return undefined
+    const found = await stat(path, { bigint: true }).catch((error: NodeJS.ErrnoException) =>
+      error.code === 'ENOENT' || error.code === 'ENOTDIR' ? undefined : error,
+    )
+    if (found === undefined) return undefined
+    // There is something that cannot be read, which is not the same as nothing: a folder in its place, or no right to look.
+    if (found instanceof Error) return 'unreadable'
     // A symlink swap changes the inode, an edit in place the time or the size.
     return `${found.dev}:${found.ino}:${found.mtimeNs}:${found.ctimeNs}:${found.size}`
   },
   async read(path) {
-    const { size } = await stat(path)
-    if (size > MAX_BYTES) throw new Error('the file is too large')
+    const found = await stat(path)
+    if (!found.isFile() || found.size > MAX_BYTES)
+      throw new Error('it is no file, or a larger one than any of them may be')
     return readFile(path)
   },
 }

@@ -90,7 +90,8 @@ export async function createIdentity(
   if (oauth !== undefined) tokens.push(oauth)
   const certificates =
     config?.mtls === undefined ? undefined : createCertificates(config.mtls, { now, revocations })
-  const configured = tokens.length > 0 || certificates !== undefined
+  // Whatever is missing in it: a section that lets nobody in must not make everybody the local caller.
+  const configured = config !== undefined
   const challenges = prepareChallenges({
     publicUrl,
     issuers: config?.oauth?.issuers.map(({ issuer }) => issuer) ?? [],

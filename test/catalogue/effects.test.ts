@@ -301,6 +301,10 @@ describe('effects', () => {
       fc.property(fc.constantFrom(...entries), params, (entry, given) => {
         assert.ok(RANK[effectOf(entry, given)] >= RANK[entry.effect])
         assert.equal(effectOf(entry, given), effectOf(entry, given))
+        for (const { id, gives, raise } of EFFECT_ROWS) {
+          const raised = raise(given, entry)
+          assert.ok(raised === undefined || gives.includes(raised), `${id} gives ${raised}`)
+        }
       }),
       { seed: 11, numRuns: 1000 },
     )

@@ -26,7 +26,7 @@ abstract class LeasedMeter<Setting> implements Meter<Setting>, Holder {
   protected held = 0
   /** Counts every use, so that what this replica has used already is no part of its share. */
   private readonly share: Meter<Setting>
-  /** Twice the limit, more than an honest store ever gives: who can write to the store must not lift it. */
+  /** Counts what the store gives, up to twice the limit, which it never gives by itself: who can write to it must not lift the limit. */
   private readonly ceiling: Meter<Setting>
   /** All permits that there are; a larger wish can never be met. */
   private capacity = 0
@@ -69,7 +69,10 @@ abstract class LeasedMeter<Setting> implements Meter<Setting>, Holder {
   take(n: number, tick: number): number | Promise<number> {
     if (this.waiting.length === 0) {
       this.expire(tick)
-      if (this.held >= (n === 0 ? 1 : n)) return this.spendHeld(n, tick)
+      if (this.held >= (n === 0 ? 1 : n)) {
+        this.spend(n, tick)
+        return 0
+      }
       if (n > this.capacity) return Number.POSITIVE_INFINITY
       if (!this.replica.isReachable(tick)) return this.takeShare(n, tick)
       if (tick < this.refusedUntil) return Math.max(1, this.freeAt - tick)
@@ -83,13 +86,11 @@ abstract class LeasedMeter<Setting> implements Meter<Setting>, Holder {
   giveBack(n: number, takenAt: number, tick: number): void {
     this.expire(tick)
     this.share.giveBack(n, takenAt, tick)
-    this.ceiling.giveBack(n, takenAt, tick)
     if (this.isCurrent(takenAt, tick)) this.hold(n)
   }
 
   charge(n: number, tick: number): void {
     this.expire(tick)
-    this.ceiling.charge(n, tick)
     this.spend(n, tick)
   }
 
@@ -107,6 +108,7 @@ abstract class LeasedMeter<Setting> implements Meter<Setting>, Holder {
       this.held = 0
       try {
         await this.putBack(permits)
+        this.mayGiveAgain(permits)
         this.replica.succeeded()
       } catch (error) {
         // They stay taken: a rate refills, a window closes.
@@ -121,13 +123,6 @@ abstract class LeasedMeter<Setting> implements Meter<Setting>, Holder {
     if (this.held !== 0) this.replica.holders.add(this)
   }
 
-  /** Uses permits that are here; 0, or the milliseconds to wait where they are more than there can be. */
-  private spendHeld(n: number, tick: number): number {
-    const wait = this.ceiling.take(n, tick) as number
-    if (wait === 0) this.spend(n, tick)
-    return wait
-  }
-
   private spend(n: number, tick: number): void {
     this.usedAt = tick
     this.hold(-n)
@@ -136,10 +131,7 @@ abstract class LeasedMeter<Setting> implements Meter<Setting>, Holder {
 
   private takeShare(n: number, tick: number): number {
     const wait = this.share.take(n, tick) as number
-    if (wait === 0) {
-      this.owe(n, tick)
-      this.ceiling.charge(n, tick)
-    }
+    if (wait === 0) this.owe(n, tick)
     // More than the share ever has: the store may be back at any time.
     return wait === Number.POSITIVE_INFINITY ? REFUSAL : wait
   }
@@ -159,21 +151,34 @@ abstract class LeasedMeter<Setting> implements Meter<Setting>, Holder {
     }
   }
 
+  private checkCeiling(lease: Lease): Lease {
+    const wait = lease.granted === 0 ? 0 : (this.ceiling.take(lease.granted, this.replica.tick()) as number)
+    return wait === 0 ? lease : { granted: 0, retryAfter: wait }
+  }
+
+  /** What the store has forgotten, or has back, it may give again. */
+  protected mayGiveAgain(permits: number): void {
+    const tick = this.replica.tick()
+    this.ceiling.giveBack(permits, tick, tick)
+  }
+
   private async serveOnce(): Promise<void> {
     let need = -this.held
     for (const { n } of this.waiting) need += n === 0 ? 1 : n
     let lease: Lease | undefined
     if (need > 0) {
       const want = Math.min(this.capacity, Math.max(need, this.block))
-      lease = await this.ask(want)
+      lease = this.checkCeiling(await this.ask(want))
       this.replica.succeeded()
       this.hold(lease.granted)
       if (lease.granted === want) lease = undefined
     }
     const unserved: Waiter[] = []
     for (const waiter of this.waiting.splice(0)) {
-      if (this.held >= (waiter.n === 0 ? 1 : waiter.n)) waiter.resolve(this.spendHeld(waiter.n, waiter.tick))
-      else unserved.push(waiter)
+      if (this.held >= (waiter.n === 0 ? 1 : waiter.n)) {
+        this.spend(waiter.n, waiter.tick)
+        waiter.resolve(0)
+      } else unserved.push(waiter)
     }
     if (lease === undefined) {
       // They came while the store was being asked.
@@ -261,7 +266,10 @@ export class LeasedWindow extends LeasedMeter<WindowBudget> {
     const lease = await leaseWindow(store, this.key, this.budget, want, Math.floor(now()))
     const early = this.closes - tick() > Math.max(CLOCK_DRIFT, this.budget.window / 100)
     // The window was not over, so the store has lost it (a restart without persistence): this replica's part is counted again.
-    if (lease.start !== this.start && this.start !== 0 && early) this.hold(-this.own.used)
+    if (lease.start !== this.start && this.start !== 0 && early) {
+      this.hold(-this.own.used)
+      this.mayGiveAgain(this.own.used)
+    }
     this.start = lease.start
     this.closes = tick() + lease.left
     return { granted: lease.granted, retryAfter: lease.left }

@@ -9,5 +9,8 @@ export function isSafeUrl(text: string): boolean {
   return protocol === 'https:' || isLoopback(hostname)
 }
 
-/** An issuer identifier has no query either (RFC 8414 2). It is compared as it is written, never normalized. */
-export const isIssuer = (text: string): boolean => isSafeUrl(text) && !text.includes('?')
+/**
+ * An issuer identifier has no query either (RFC 8414 2), and no "|", which no URL has (RFC 3986 2) and which parts issuer and subject in the
+ * id of a caller. It is compared as it is written, never normalized.
+ */
+export const isIssuer = (text: string): boolean => isSafeUrl(text) && !/[?|]/.test(text)
