@@ -3,6 +3,7 @@ import { parseExact } from '../core/json.ts'
 import { explain } from './explain.ts'
 import type { LiveFile } from './live-files.ts'
 import { LIVE_SCHEMAS, type LiveValue } from './live-schemas.ts'
+import { ordered } from './parse.ts'
 import { formatPath, type Problem } from './problem.ts'
 import { type Reading, readYaml } from './read.ts'
 
@@ -31,7 +32,7 @@ export function parseLive<File extends LiveFile>(file: File, text: string, sourc
   ]
   return parsed.success && problems.length === 0
     ? { ok: true, value: parsed.data as LiveValue<File> }
-    : { ok: false, problems, unchecked: value }
+    : { ok: false, problems: ordered(problems), unchecked: value }
 }
 
 /** JSON where it is JSON; a YAML map in braces begins alike. */

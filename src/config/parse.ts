@@ -50,7 +50,7 @@ function cross(
     .map(({ path, message, fix }) => reading.problemAt(path, 'value', message, fix))
 }
 
-function ordered(problems: readonly Problem[]): readonly Problem[] {
+export function ordered(problems: readonly Problem[]): readonly Problem[] {
   const sorted = problems.toSorted((a, b) => a.line - b.line || a.column - b.column)
   const [first] = sorted.slice(MAX_PROBLEMS)
   if (first === undefined) return sorted

@@ -101,10 +101,10 @@ export const BAD_LIVE_FILES: Readonly<Record<LiveFile, readonly (readonly [text:
       [`keys:\n  - { id: k1, sha256: ${SHA256}, purpose: p }\n`, ['keys[0].owner', 2, 5, /is missing/]],
       [
         'keys: [&a { id: x }, *a]\n',
-        ['keys[1]', 1, 22, /is a YAML alias; a config file has none/],
         ['keys[0].sha256', 1, 11, /is missing/],
         ['keys[0].owner', 1, 11, /is missing/],
         ['keys[0].purpose', 1, 11, /is missing/],
+        ['keys[1]', 1, 22, /is a YAML alias; a config file has none/],
       ],
       ['keys: !t []\n', ['keys', 1, 10, /has a YAML tag \("!\.\.\."\)/]],
       ['version: "1"\n', ['version', 1, 10, /must be 1, the format this build reads/]],
