@@ -14,6 +14,6 @@ export const LOOKUP = {
     const entry = findMethod(module, method)
     if (entry?.allowlisted !== true) return undefined
     const { env, product, path } = targetsOf(entry, params)
-    return { module, method, effect: effectOf(entry, params), env, product, path }
+    return { module, method, effect: effectOf(entry, params), base: entry.effect, env, product, path }
   },
 } as const

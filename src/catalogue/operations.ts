@@ -8,6 +8,8 @@ export interface Operation {
   readonly module: string | undefined
   readonly method: string | undefined
   readonly effect: Effect
+  /** The catalogue's. */
+  readonly base?: Effect
 }
 
 const WEIGHT: readonly Effect[] = ['read', 'write', 'destructive', 'admin']
@@ -33,6 +35,7 @@ export function listOperations(open: boolean): readonly Operation[] {
         module,
         method,
         effect,
+        base: entry.effect,
       }))
     }),
   )

@@ -16,6 +16,8 @@ export interface PolicyQuestion {
   readonly module: string | undefined
   readonly method: string | undefined
   readonly effect: Effect
+  /** The catalogue's effect, where arguments have raised it. */
+  readonly base?: Effect | undefined
   readonly env: Target
   readonly product: Target
   readonly path: Target

@@ -39,6 +39,8 @@ export interface Operation {
   module: string | undefined
   method: string | undefined
   effect: Effect
+  /** The catalogue's effect, where arguments have raised it: a deny rule for that one still holds. */
+  base?: Effect
   env: Target
   product: Target
   path: Target

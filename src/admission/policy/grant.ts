@@ -98,8 +98,12 @@ export function createGrants({ roles, rules, approvals, operations }: GrantOptio
     return grant
   }
 
-  const addCell = (grant: Grant, { tool, module, method, effect }: PolicyQuestion): Cell | 'narrowed' => {
-    const operation = { tool, module, method, effect }
+  const addCell = (
+    grant: Grant,
+    { tool, module, method, effect, base }: PolicyQuestion,
+  ): Cell | 'narrowed' => {
+    // Not part of the key: the catalogue has one for each method.
+    const operation = { tool, module, method, effect, base }
     const demanded = approvalRank(approvals.get(tool) ?? 'none')
     const made = isWithin(grant.narrowing, operation)
       ? makeCell(grant.rules, operation, demanded)

@@ -10,6 +10,8 @@ export interface OperationRow {
   readonly module: string | undefined
   readonly method: string | undefined
   readonly effect: Effect
+  /** Before the arguments raised it; absent = as it is. */
+  readonly base?: Effect | undefined
 }
 
 /** `tool` or `tool:operation`, in the seed's form and in what a credential is narrowed to. */
@@ -68,8 +70,21 @@ export function operationMismatch(
     return 'module'
   if (rule.method !== undefined && !matchesName(rule, rule.method, operation.method, operation))
     return 'method'
-  if (rule.effects !== undefined && !rule.effects.includes(operation.effect)) return 'effect'
+  if (rule.effects !== undefined && !rule.effects.some((effect) => hasEffect(operation, effect, rule.sense)))
+    return 'effect'
   return undefined
+}
+
+const RISING: readonly Effect[] = ['read', 'write', 'destructive', 'admin']
+
+/**
+ * An allow rule has to name what the call does. A deny rule also holds for what the operation does at least: else an argument that makes the
+ * call worse would be the way around it.
+ */
+function hasEffect(operation: OperationRow, effect: Effect, sense: Rule['sense']): boolean {
+  if (sense === 'allow' || operation.base === undefined) return effect === operation.effect
+  const rank = RISING.indexOf(effect)
+  return RISING.indexOf(operation.base) <= rank && rank <= RISING.indexOf(operation.effect)
 }
 
 export const concerns = (rule: Rule, operation: OperationRow): boolean =>
@@ -92,7 +107,9 @@ function matchesName(
 export function namesOperation(entry: ToolEntry, operation: OperationRow, sense: Rule['sense']): boolean {
   if (!matchesPattern(entry.tool, operation.tool)) return false
   if (entry.operation === undefined) return true
-  if (matchesPattern(entry.operation, operation.effect.toUpperCase())) return true
+  const named = entry.operation
+  if (RISING.some((one) => hasEffect(operation, one, sense) && matchesPattern(named, one.toUpperCase())))
+    return true
   const { module, method } = operation
   if (method !== undefined)
     return matchesPattern(entry.operation, module === undefined ? method : `${module}.${method}`)

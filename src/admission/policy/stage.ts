@@ -69,6 +69,7 @@ class Question implements PolicyQuestion {
   readonly module: string | undefined
   readonly method: string | undefined
   readonly effect: Effect
+  readonly base: Effect | undefined
   readonly env: Target
   readonly product: Target
   readonly path: Target
@@ -82,6 +83,7 @@ class Question implements PolicyQuestion {
     this.module = operation.module
     this.method = operation.method
     this.effect = operation.effect
+    this.base = operation.base
     this.env = operation.env
     this.product = operation.product
     this.path = operation.path

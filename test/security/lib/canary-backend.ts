@@ -22,7 +22,7 @@ const percent = (text: string): string =>
   [...Buffer.from(text)].map((byte) => `%${byte.toString(16).padStart(2, '0')}`).join('')
 
 /** Every form of a key that must not get through, as raw text. */
-export const FORMS: Readonly<Record<string, (key: string) => string>> = {
+const FORMS: Readonly<Record<string, (key: string) => string>> = {
   plain: (key) => key,
   'inside a text': (key) => `the key ${key}, twice: ${key}${key}`,
   'percent-encoded': percent,
