@@ -40,7 +40,7 @@ export function readCommitted(path: string): string | undefined {
 }
 
 /** The generated files that are not what the sources say. */
-export async function differing(): Promise<string[]> {
+async function differing(): Promise<string[]> {
   const found: string[] = []
   for (const [path, make] of Object.entries(GENERATED))
     if ((await make()) !== readCommitted(path)) found.push(path)

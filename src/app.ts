@@ -18,6 +18,7 @@ import type { Policy } from './core/policy.ts'
 import { ANONYMOUS, type Principal } from './core/principal.ts'
 import type { LimitRules } from './core/runtime.ts'
 import type { ToolDefinition } from './core/tool.ts'
+import type { CredentialMode } from './credentials/index.ts'
 import { preflight, prepareCors } from './http/cors.ts'
 import { createListener } from './http/listener.ts'
 import { createOpsListener } from './http/ops.ts'
@@ -44,7 +45,8 @@ export interface Ports extends PartPorts {
   records: LineWriter
   tracing: Tracing | undefined
   backend: Dispatcher
-  identity: { name: string; version: string }
+  /** What clients and the backend are told of this service. */
+  server: { name: string; version: string }
 }
 
 /** What a test build may put in place of the product's own. */
@@ -90,7 +92,7 @@ export async function createApp(config: Config, ports: Ports, overrides: Overrid
   const parts = await createParts(config, ports, overrides.limits)
   const { identity, live, limiter, credentials } = parts
   const timeouts = prepareTimeouts(config.backend.timeout, config.backend.methodTimeouts)
-  const toolsFor = (mode: 'passthrough' | 'injected'): readonly ToolDefinition[] =>
+  const toolsFor = (mode: CredentialMode): readonly ToolDefinition[] =>
     overrides.tools ??
     createTools({
       mode,
@@ -105,7 +107,7 @@ export async function createApp(config: Config, ports: Ports, overrides: Overrid
   const backend = createBackendClient(ports.backend, {
     origin: config.backend.url,
     maxAnswer: config.backend.maxAnswer,
-    userAgent: `${ports.identity.name}/${ports.identity.version}`,
+    userAgent: `${ports.server.name}/${ports.server.version}`,
   })
   const notReady = (): readonly string[] => (draining ? ['draining'] : parts.notReady())
   const metrics = createMetrics({
@@ -114,7 +116,7 @@ export async function createApp(config: Config, ports: Ports, overrides: Overrid
     ready: () => notReady().length === 0,
     liveAges: live.ages,
     storeAvailable: () => ports.store.available(),
-    build: { version: ports.identity.version, node: process.version },
+    build: { version: ports.server.version, node: process.version },
   })
   const records = createRecordWriter(ports.records, {
     instance: ports.instance,
@@ -194,7 +196,7 @@ export async function createApp(config: Config, ports: Ports, overrides: Overrid
     metrics.observe(call, (ports.tick() - call.startedTick) / 1000)
   }
 
-  const encodeMcp = prepareEncoder(ports.identity)
+  const encodeMcp = prepareEncoder(ports.server)
   const inItsForm = (call: Call): HttpAnswer =>
     call.surface === 'mcp' ||
     (call.surface === undefined && (call.request === undefined || call.request.path === '/mcp'))
@@ -216,7 +218,7 @@ export async function createApp(config: Config, ports: Ports, overrides: Overrid
   const sdk = once(async (): Promise<SdkHandler> => {
     const { createSdkHandler } = await import('./mcp/sdk.ts')
     return createSdkHandler({
-      server: ports.identity,
+      server: ports.server,
       resources: { modules: MODULES, catalogue: describeCatalogue, module: describeModule },
       onError: () => log.debug('mcp_message_refused'),
     })
@@ -229,7 +231,7 @@ export async function createApp(config: Config, ports: Ports, overrides: Overrid
     sdk,
     revoke: parts.revoke,
     decided,
-    version: ports.identity.version,
+    version: ports.server.version,
     publicUrl: config.publicUrl,
   })
   const router = once(

@@ -34,7 +34,6 @@ export interface PartPorts {
 }
 
 export interface Parts {
-  fleet: Fleet
   identity: Identity
   live: Live
   limiter: Limiter
@@ -43,7 +42,7 @@ export interface Parts {
   credentialId(key: string): string
   /** The same of the key that the service holds for a tenant. */
   heldId(tenant: string | undefined, kind: KeyKind): string | undefined
-  revoke(body: Json, principal: Principal): Promise<Denial | { action: string; answer: Json }>
+  revoke(body: Json, principal: Principal): Promise<Denial | { answer: Json }>
   /** Why no call can be served yet. */
   notReady(): readonly string[]
   /** What an operator should mend although calls are served. */
@@ -144,7 +143,6 @@ export async function createParts(
   let timer: NodeJS.Timeout | undefined
 
   return {
-    fleet,
     identity,
     live,
     limiter,

@@ -1,5 +1,4 @@
 // The way of a call: the ordered stages and the runner around them. Read this first.
-
 import { prepareLimits } from './admission/limits/stage.ts'
 import { preparePolicy } from './admission/policy/stage.ts'
 import { prepareResolve } from './admission/resolve.ts'
@@ -15,7 +14,7 @@ import { prepareIdentity } from './identity/stage.ts'
 import { prepareShape, type ShapeOptions } from './response/shape.ts'
 
 /** What the stages are made of; app.ts puts it together. */
-export interface Parts {
+export interface StageParts {
   transport: TransportOptions
   protocol: ProtocolOptions
   identity: Parameters<typeof prepareIdentity>[0]
@@ -32,7 +31,7 @@ export interface StageRow {
   name: StageName
   /** Before `execution` nothing has an effect: there the decision is recorded. */
   group: 'ingress' | 'admission' | 'execution' | 'response'
-  prepare(parts: Parts): Stage
+  prepare(parts: StageParts): Stage
 }
 
 /**
@@ -72,7 +71,7 @@ export interface Recorder {
 
 /** Prepares the runner; it settles `call.denial` or `call.result`, or leaves a message that is no call for the router. */
 export function preparePipeline(
-  parts: Parts,
+  parts: StageParts,
   recorder: Recorder,
   stages: readonly StageRow[] = STAGES,
 ): (call: Call) => Promise<void> {

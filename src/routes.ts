@@ -5,7 +5,7 @@ import type { HttpAnswer, HttpRequest } from './core/http.ts'
 import type { Json } from './core/json.ts'
 import { ADMIN_SCOPE, type Principal } from './core/principal.ts'
 import type { ToolDeclaration, ToolDefinition } from './core/tool.ts'
-import type { Credentials } from './credentials/index.ts'
+import type { CredentialMode, Credentials } from './credentials/index.ts'
 import { openApi } from './http/openapi.ts'
 import type { Route } from './http/router.ts'
 import { type Challenges, METADATA_PATH } from './identity/challenge.ts'
@@ -13,14 +13,14 @@ import type { SdkHandler, ToolListing } from './mcp/sdk.ts'
 
 export interface RouteParts {
   /** The tools by the way that a tenant's credentials take. */
-  tools: Readonly<Record<'passthrough' | 'injected', readonly ToolDefinition[]>>
+  tools: Readonly<Record<CredentialMode, readonly ToolDefinition[]>>
   modeOf: Credentials['modeOf']
   /** True where every caller is shown the same. */
   sharedListing: boolean
   challenges: Challenges
   sdk(): Promise<SdkHandler>
-  /** Judges and stores a revocation; the denial, or what the record calls the action. */
-  revoke(body: Json, principal: Principal): Promise<Denial | { action: string; answer: Json }>
+  /** Judges and stores a revocation. */
+  revoke(body: Json, principal: Principal): Promise<Denial | { answer: Json }>
   /** Writes the decision of an administrative action before it takes effect, or refuses it after all. */
   decided(call: Call): Denial | undefined
   version: string

@@ -52,18 +52,18 @@ interface State {
   everGood: boolean
 }
 
-const GONE: Problem = {
-  source: '',
+/** What is wrong with a file that no line of it shows. */
+type Fault = Pick<Problem, 'path' | 'message' | 'fix'>
+
+const GONE: Fault = {
   path: '',
-  line: 0,
-  column: 0,
   message: 'the file is gone or cannot be read',
   fix: 'Put it back. To take everything away, write a valid file that holds nothing.',
 }
 
 /** Between emptying a file and writing it anew an editor leaves nothing in it, which as YAML would take every revocation away. */
-const EMPTY: Problem = {
-  ...GONE,
+const EMPTY: Fault = {
+  path: '',
   message: 'the file is empty',
   fix: 'Write version: 1, and what it shall hold.',
 }
@@ -80,17 +80,17 @@ export async function createLive(options: LiveOptions): Promise<Live> {
     limits: options.limits,
   }
 
-  /** Each file to the change of the runtime; the problems where it cannot be compiled. */
+  /** Each file to the change of the runtime; what is wrong where it cannot be compiled. */
   const compile: {
-    [File in LiveFile]: (value: LiveValue<File>, digest: string) => readonly Problem[]
+    [File in LiveFile]: (value: LiveValue<File>, digest: string) => readonly Fault[]
   } = {
     'policy.yaml': (value, digest) => {
       const compiled = compilePolicy(value, { digest, now: options.now, operations: options.operations })
-      if (!compiled.ok) return compiled.problems.map((one) => ({ ...GONE, ...one }))
+      if (!compiled.ok) return compiled.problems
       if (compiled.policy.credentialIds.length > 0 && !options.stableCredentialIds)
         return [
           {
-            ...GONE,
+            path: '',
             message: 'names a credential id, which a key made at boot gives another meaning after each start',
             fix: 'Set keys.fleet in config.yaml, and take the id from ductape-mcp key id.',
           },
@@ -107,7 +107,6 @@ export async function createLive(options: LiveOptions): Promise<Live> {
       const unknown = Object.keys(value.tools).filter((name) => !known.has(name))
       if (unknown.length > 0)
         return unknown.map((name) => ({
-          ...GONE,
           path: `tools[${JSON.stringify(name)}]`,
           message: 'is neither a tool of this service nor one with an operation of the catalogue',
           fix: 'Write "ductape_execute", or "ductape_execute:databases.query".',
@@ -122,15 +121,18 @@ export async function createLive(options: LiveOptions): Promise<Live> {
   }
 
   const take = <File extends LiveFile>(file: File, change: FileChange): readonly Problem[] => {
-    if (change.bytes === undefined || parseLive === undefined) return [GONE]
-    if (change.bytes.length === 0) return [EMPTY]
-    const parsed = parseLive(file, change.bytes.toString('utf8'), `live/${file}`)
+    const source = `live/${file}`
+    const placed = (faults: readonly Fault[]): readonly Problem[] =>
+      faults.map((fault) => ({ source, line: 0, column: 0, ...fault }))
+    if (change.bytes === undefined || parseLive === undefined) return placed([GONE])
+    if (change.bytes.length === 0) return placed([EMPTY])
+    const parsed = parseLive(file, change.bytes.toString('utf8'), source)
     if (!parsed.ok) {
       // What can be read of them still counts: a slip in one line must not let a revoked credential back in.
       if (file === 'revocations.yaml') options.revocations.addLive(readableRevocations(parsed.unchecked))
       return parsed.problems
     }
-    return compile[file](parsed.value, change.digest)
+    return placed(compile[file](parsed.value, change.digest))
   }
 
   for (const file of LIVE_FILES) {
@@ -138,9 +140,7 @@ export async function createLive(options: LiveOptions): Promise<Live> {
     if (options.directory === undefined) continue
     options.watcher.watch(`${options.directory}/${file}`, (change) => {
       const state = states.get(file) as State
-      const problems = take(file, change).map((one) =>
-        one.source === '' ? { ...one, source: `live/${file}` } : one,
-      )
+      const problems = take(file, change)
       if (problems.length === 0) {
         state.staleSince = undefined
         state.everGood = true

@@ -6,7 +6,7 @@ import { deny } from '../src/core/denials.ts'
 import type { HttpRequest } from '../src/core/http.ts'
 import type { Json } from '../src/core/json.ts'
 import { LOCAL } from '../src/identity/index.ts'
-import { type Parts, preparePipeline, STAGES, type StageRow } from '../src/pipeline.ts'
+import { preparePipeline, STAGES, type StageParts, type StageRow } from '../src/pipeline.ts'
 import { startApp, type TestApp } from './lib/app.ts'
 import { EXECUTE, toolCall } from './lib/calls.ts'
 import { RUNTIME } from './lib/runtime.ts'
@@ -47,7 +47,7 @@ async function run(
   }
   const one = call()
   one.toolName = 'tool'
-  await preparePipeline({} as Parts, recorder, stages)(one)
+  await preparePipeline({} as StageParts, recorder, stages)(one)
   return { events, call: one }
 }
 

@@ -48,7 +48,7 @@ interface TestEvent {
 const OUTPUT_LIMIT = 64 * 1024
 
 /** The files of a tier; `only` keeps those whose path contains one of the given words. */
-export function tierFiles(tier: TestTier, only: readonly string[]): string[] {
+function tierFiles(tier: TestTier, only: readonly string[]): string[] {
   const skip = new Set(tier.exclude.flatMap((pattern) => globSync(pattern, { cwd: tier.root })))
   return [...new Set(tier.include.flatMap((pattern) => globSync(pattern, { cwd: tier.root })))]
     .filter((file) => !skip.has(file) && !file.includes('node_modules'))
@@ -56,7 +56,7 @@ export function tierFiles(tier: TestTier, only: readonly string[]): string[] {
     .sort()
 }
 
-export async function runFile(tier: TestTier, file: string): Promise<FileReport> {
+async function runFile(tier: TestTier, file: string): Promise<FileReport> {
   const path = resolve(tier.root, file)
   const names: string[] = []
   const failures: string[] = []
@@ -148,10 +148,7 @@ export async function runTier(tier: TestTier, only: readonly string[]): Promise<
   return failed > 0 || passed === 0 ? 1 : 0
 }
 
-export function totals(
-  reports: readonly FileReport[],
-  skipFails: boolean,
-): { passed: number; failed: number } {
+function totals(reports: readonly FileReport[], skipFails: boolean): { passed: number; failed: number } {
   let passed = 0
   let failed = 0
   for (const report of reports) {

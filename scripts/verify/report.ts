@@ -56,7 +56,7 @@ function git(...args: string[]): string {
 }
 
 /** The commit that was measured, and whether the tree differed from it (the written figures aside). */
-export function commit(): string {
+function commit(): string {
   try {
     const dirty = git('status', '--porcelain', '--', '.', ':!docs/measured') !== ''
     return `${git('rev-parse', '--short=12', 'HEAD')}${dirty ? ' with uncommitted changes' : ''}`
@@ -65,7 +65,7 @@ export function commit(): string {
   }
 }
 
-export function machine(): string {
+function machine(): string {
   const cpus = os.cpus()
   const model = cpus[0]?.model.trim() ?? 'unknown CPU'
   const memory = Math.round(os.totalmem() / 2 ** 30)

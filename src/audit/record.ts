@@ -174,7 +174,7 @@ function prepareTime(now: () => number): () => string {
   }
 }
 
-export function outcomeStatus(call: Call): OutcomeStatus {
+function outcomeStatus(call: Call): OutcomeStatus {
   switch (call.denial?.code) {
     case undefined:
     case 'result_too_large':

@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util'
 import { DEMO, startEmulator } from '../emulator/index.ts'
 import { EXIT, type ExitCode, type Io } from './io.ts'
 
-export const EMULATOR_HELP = `ductape-mcp emulator [--port PORT] [--mode seed-permissive|strict-publishable] [--error-form status-false|http]
+const EMULATOR_HELP = `ductape-mcp emulator [--port PORT] [--mode seed-permissive|strict-publishable] [--error-form status-false|http]
 
 Runs a local Ductape backend on loopback with a demo workspace, in memory (docs/reference/emulator.md).
 `

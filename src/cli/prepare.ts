@@ -88,7 +88,7 @@ export async function prepare({ configPath, io, recordsTo, backendUrl }: Prepare
     fetch: issuerFetch(config, io),
     fleet: readFleet(config, io, log),
     instance: `${hostname()}/${randomUUIDv7()}`,
-    identity: IDENTITY,
+    server: IDENTITY,
   }
   return { config, ports, log, flush: (also) => flushAll([records, logWriter], also) }
 }

@@ -9,7 +9,7 @@ import { EXIT, type ExitCode, type Io, UsageError } from './io.ts'
 import { type Prepared, prepare } from './prepare.ts'
 import { listenUnix } from './socket.ts'
 
-export const SERVE_HELP = `ductape-mcp serve [--config FILE] [--emulator]
+const SERVE_HELP = `ductape-mcp serve [--config FILE] [--emulator]
 
 Runs the service: MCP at /mcp, REST at /v1/tools, probes and metrics on the ops listener.
 Without a file every setting has a safe default; DUCTAPE_MCP_CONFIG names a file too.

@@ -13,7 +13,7 @@ import { IDENTITY } from './identity.ts'
 import { EXIT, type ExitCode, type Io } from './io.ts'
 import { prepare } from './prepare.ts'
 
-export const STDIO_HELP = `ductape-mcp stdio [--config FILE]
+const STDIO_HELP = `ductape-mcp stdio [--config FILE]
 
 Runs the three tools over standard input and output, for a client that starts its servers itself.
 Nothing listens; the stages, answers and records are those of \`serve\`. A client config:

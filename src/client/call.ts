@@ -10,8 +10,8 @@ import { terminalJson, terminalPhrase, terminalText } from './terminal.ts'
 import { authorizationFor, TOKEN_VARIABLE } from './token.ts'
 import { readHeaders, readNamed, readObject, readPairs } from './values.ts'
 
-export const DEFAULT_URL = 'http://127.0.0.1:3001/mcp'
-export const KEY_VARIABLE = 'DUCTAPE_PUBLISHABLE_KEY'
+const DEFAULT_URL = 'http://127.0.0.1:3001/mcp'
+const KEY_VARIABLE = 'DUCTAPE_PUBLISHABLE_KEY'
 
 export const CALL_HELP = `ductape-mcp call [options] TOOL [name=value ...]
 ductape-mcp call [options] TOOL --arguments JSON|@FILE|-

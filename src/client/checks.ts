@@ -29,7 +29,7 @@ export const finding = (name: string, found: string, remedy: string): Check => (
   remedy,
 })
 
-export const NODE_MAJOR = 26
+const NODE_MAJOR = 26
 
 export function checkNode(version: string): Check {
   return Number.parseInt(version.slice(1), 10) >= NODE_MAJOR

@@ -33,7 +33,7 @@ export async function checkConfigured(config: Config, ports: CheckPorts): Promis
 const NOTHING_REVOKED: Revocations = { isRevoked: () => false }
 
 /** Reads and compiles each file exactly as the service does. */
-export async function checkLive(
+async function checkLive(
   { live: folder, auth, keys, catalogue }: Config,
   { io, now }: CheckPorts,
 ): Promise<Check> {
@@ -83,7 +83,7 @@ export async function checkLive(
 
 const MAX_PROBLEMS = 20
 
-export async function checkStore({ store: section }: Config, { io, now }: CheckPorts): Promise<Check> {
+async function checkStore({ store: section }: Config, { io, now }: CheckPorts): Promise<Check> {
   if (section === 'memory') return skipped('store', 'in memory: each replica counts for itself')
   const store = await createStore(section, {
     now,
@@ -114,7 +114,7 @@ const PROBLEMS: Readonly<Record<FetchProblem, string>> = {
 }
 
 /** Fetches the keys of every issuer, as the service does at its first token; no token is sent. */
-export async function checkIssuers(config: Config, { io, timeout }: CheckPorts): Promise<Check> {
+async function checkIssuers(config: Config, { io, timeout }: CheckPorts): Promise<Check> {
   const { auth, publicUrl, outbound } = config
   if (auth?.oauth === undefined || publicUrl === undefined) return skipped('issuers', 'no auth.oauth')
   const settings = new Map(auth.oauth.issuers.map((one) => [one.issuer, one]))
@@ -156,7 +156,7 @@ export async function checkIssuers(config: Config, { io, timeout }: CheckPorts):
       )
 }
 
-export function checkAuthorities({ auth }: Config, { io, now }: CheckPorts): Check {
+function checkAuthorities({ auth }: Config, { io, now }: CheckPorts): Check {
   if (auth?.mtls === undefined) return skipped('mtls', 'no auth.mtls')
   const { file } = auth.mtls.ca
   let bytes: Buffer

@@ -5,7 +5,7 @@ import { ClientFailure } from './failure.ts'
 import { get, serviceUrl } from './get.ts'
 import { terminalJson, terminalPhrase } from './terminal.ts'
 
-export const DEFAULT_OPS = 'http://127.0.0.1:9464'
+const DEFAULT_OPS = 'http://127.0.0.1:9464'
 
 export const HEALTH_HELP = `ductape-mcp health [--url URL] [--timeout SECONDS] [--json]
 

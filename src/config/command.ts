@@ -16,7 +16,7 @@ const OK = 0
 const FINDING = 1
 const USAGE = 2
 
-export const CONFIG_HELP = `Usage: ductape-mcp config check [FILE] [--json]
+const CONFIG_HELP = `Usage: ductape-mcp config check [FILE] [--json]
        ductape-mcp config print [FILE] [--json]
        ductape-mcp config schema
 

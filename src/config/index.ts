@@ -5,7 +5,7 @@ import { type Config, configSchema, freeze } from './schema.ts'
 export { LIVE_FILES, type LiveFile } from './live-files.ts'
 export type { LiveValue } from './live-schemas.ts'
 export { createFileWatcher, type FileChange, type FileSource, type FileWatcher } from './watch.ts'
-export { type Config, type ConfigResult, formatProblems, type Problem }
+export { type Config, formatProblems, type Problem }
 
 export interface LoadOptions {
   readonly path?: string | undefined

@@ -3,7 +3,7 @@ import type { Fleet } from '../core/fleet.ts'
 import type { Principal } from '../core/principal.ts'
 import { type CredentialEvent, createHeldKeys, type HeldKeys, type TenantKeys } from './held.ts'
 
-export type { CredentialEvent, CredentialStatus, KeyFile } from './held.ts'
+export type { CredentialEvent } from './held.ts'
 export { CREDENTIAL_ARGUMENTS, isKey, type KeyKind, keyKindOf } from './key.ts'
 
 export type CredentialMode = 'passthrough' | 'injected'

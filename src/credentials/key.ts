@@ -5,7 +5,7 @@ import type { Credential } from '../core/tool.ts'
 export type KeyKind = 'publishableKey' | 'publicKey'
 
 /** The keys by the argument that brings them in mode `passthrough`. */
-export const KEY_ARGUMENTS: ReadonlyMap<string, KeyKind> = new Map([
+const KEY_ARGUMENTS: ReadonlyMap<string, KeyKind> = new Map([
   ['publishable_key', 'publishableKey'],
   ['public_key', 'publicKey'],
 ])

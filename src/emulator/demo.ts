@@ -31,7 +31,7 @@ export const DEMO: { main: DemoWorkspace; other: DemoWorkspace } = {
   },
 }
 
-export const DEMO_TIME = Date.parse('2026-01-15T09:00:00.000Z')
+const DEMO_TIME = Date.parse('2026-01-15T09:00:00.000Z')
 const STAMP = new Date(DEMO_TIME).toISOString()
 
 // Ids of the demo are functions of what they name, so answers can be snapshots.

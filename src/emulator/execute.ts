@@ -11,7 +11,7 @@ import { depthWithin, isObject, iso, type Json, type JsonObject } from './values
 
 export type Mode = 'seed-permissive' | 'strict-publishable'
 
-export const MAX_DEPTH = 64
+const MAX_DEPTH = 64
 
 export interface Request {
   module: string

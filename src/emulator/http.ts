@@ -25,7 +25,7 @@ export interface ServerOptions {
 }
 
 // Sibling-service habit with the member that the web console reads as well (contract 3.4, 3.5).
-export function errorAnswer(refusal: Refusal, form: ErrorForm): Answer {
+function errorAnswer(refusal: Refusal, form: ErrorForm): Answer {
   const { code, message } = refusal
   if (refusal.origin === 'sdk' && form === 'status-false') {
     return { status: 200, body: JSON.stringify({ status: false, message, code }) }

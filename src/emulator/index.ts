@@ -188,5 +188,5 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
   }
 }
 
-export type { Credentials, ErrorForm, Fault, FaultControl, Mode, Observed, Route }
+export type { Fault, Observed }
 export { DEMO, FAULT_KINDS }

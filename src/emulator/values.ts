@@ -1,16 +1,12 @@
 // Reading untrusted JSON: typed members, or a refusal that names the member.
 
+import { isObject, type Json, type JsonObject } from '../core/json.ts'
 import { malformed } from './refusal.ts'
 
-export type Json = null | boolean | number | string | Json[] | JsonObject
-export interface JsonObject {
-  [key: string]: Json
-}
+export { isObject, type Json, type JsonObject }
+
 // A handler may also answer with a raw number (JSON.rawJSON), so results are wider than what arrives.
 export type Result = unknown
-
-export const isObject = (value: unknown): value is JsonObject =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
 
 export function asObject(value: Json | undefined, name: string): JsonObject {
   if (!isObject(value)) throw malformed(`${name} must be an object`)

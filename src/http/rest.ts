@@ -10,7 +10,7 @@ export function encodeRest(call: Call): HttpAnswer {
 }
 
 /** `detail` is what the MCP caller would read; `code` is stable. */
-export function problem(call: Call, denial: Denial): HttpAnswer {
+function problem(call: Call, denial: Denial): HttpAnswer {
   const row = denialRow(denial)
   const failed = row.stage === 'backend' || row.stage === 'shape' ? call.tool?.failure(denial) : undefined
   return {

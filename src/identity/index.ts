@@ -1,7 +1,6 @@
 // Puts the authenticators of a configuration together: the stage, what a refused caller is told, and the files that they depend on.
-import { isIP } from 'node:net'
 import type { Fleet } from '../core/fleet.ts'
-import { type HttpRequest, header } from '../core/http.ts'
+import type { HttpRequest } from '../core/http.ts'
 import { LOCAL_ROLE, makePrincipal, type Principal, SCOPES } from '../core/principal.ts'
 import type { Revocations } from '../core/runtime.ts'
 import type { Store } from '../core/store.ts'
@@ -11,6 +10,7 @@ import { type Challenges, METADATA_PATH, prepareChallenges } from './challenge.t
 import { createDpop, DPOP_ALGORITHMS } from './dpop/index.ts'
 import { createCertificates, type MtlsOptions } from './mtls/index.ts'
 import type { IssuerOptions, OauthOptions, OauthPorts } from './oauth/index.ts'
+import { realIp } from './peer.ts'
 import { isCallerRevoked } from './revocations/index.ts'
 import type { IdentityOptions, Proof } from './stage.ts'
 
@@ -51,8 +51,7 @@ export interface Identity {
   drop(): void
 }
 
-export const isMetadataPath = (path: string): boolean =>
-  path === METADATA_PATH || path === `${METADATA_PATH}/mcp`
+const isMetadataPath = (path: string): boolean => path === METADATA_PATH || path === `${METADATA_PATH}/mcp`
 
 /** Callers without an authenticator: TCP loopback. */
 export const LOCAL: Principal = makePrincipal({
@@ -133,11 +132,3 @@ const withAudience =
     ...issuer,
     audience: issuer.audience ?? [publicUrl, `${publicUrl}/mcp`],
   })
-
-/** An IPv4-mapped IPv6 address in full; a zone would make it longer. */
-const MAX_ADDRESS = 45
-
-function realIp(request: HttpRequest): string {
-  const address = header(request, 'x-real-ip')
-  return address !== undefined && address.length <= MAX_ADDRESS && isIP(address) !== 0 ? address : 'unix'
-}

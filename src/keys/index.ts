@@ -6,14 +6,12 @@ import { createFleet, type FleetKeys } from './fleet.ts'
 import { BOOT_ID, loadFleet } from './fleet-file.ts'
 
 export { createFleet, type FleetKey, type FleetKeys } from './fleet.ts'
-export { type FleetFile, loadFleet, modeWarning } from './fleet-file.ts'
+export { loadFleet, modeWarning } from './fleet-file.ts'
 
 /** Keys for a service without a file: what they name means nothing to another replica or after a restart. */
 export function bootKeys(random: (bytes: number) => Buffer): FleetKeys {
   return [{ id: BOOT_ID, secret: random(32) }]
 }
-
-export const bootFleet = (random: (bytes: number) => Buffer): Fleet => createFleet(bootKeys(random), false)
 
 export interface FleetHolder {
   /** One object for the life of the service; it works with the newest good keys. */

@@ -35,7 +35,7 @@ export interface Connection {
   close(): void
 }
 
-export const FIRST_PAUSE = 50
+const FIRST_PAUSE = 50
 export const LONGEST_PAUSE = 2000
 
 export class DeadlinePassed extends Error {

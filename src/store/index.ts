@@ -4,7 +4,7 @@ import { createMemoryStore } from './memory.ts'
 import type { RedisPorts, RedisSettings } from './redis.ts'
 
 export { openEntry, readEntry, sealEntry, signEntry } from './entries.ts'
-export { inspectStore, type StoreFinding } from './inspect.ts'
+export { inspectStore } from './inspect.ts'
 export { createMemoryStore } from './memory.ts'
 
 export type StorePorts = RedisPorts

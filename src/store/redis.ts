@@ -352,7 +352,7 @@ function replyCode(error: unknown): string | undefined {
 }
 
 /** A short word that is safe to log: never a text of the server, of a file or of a caller. */
-export function reasonOf(error: unknown): string {
+function reasonOf(error: unknown): string {
   if (error instanceof FileFault) return 'file'
   if (error instanceof DeadlinePassed) return 'timeout'
   const reply = replyCode(error)

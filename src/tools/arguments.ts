@@ -19,7 +19,7 @@ export interface ArgumentRow {
 }
 
 /** Longest plain string argument: tags, slugs and ids, all far shorter in practice. */
-export const MAX_NAME = 512
+const MAX_NAME = 512
 
 /** The input schema of tools/list. */
 export function inputSchema(rows: readonly ArgumentRow[]): JsonObject {

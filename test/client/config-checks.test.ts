@@ -51,7 +51,7 @@ describe('live', () => {
     [
       'good files',
       LIVE,
-      { 'live/policy.yaml': GOOD, 'live/limits.yaml': '' },
+      { 'live/policy.yaml': GOOD, 'live/limits.yaml': '{}' },
       'ok',
       /^good: policy\.yaml, limits\.yaml$/,
     ],

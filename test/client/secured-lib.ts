@@ -6,7 +6,7 @@ import { authSection } from '../../src/identity/config.ts'
 import { startApp, type TestApp } from '../lib/app.ts'
 import { temporary } from '../lib/process.ts'
 
-export const PUBLIC_URL = 'https://mcp.example.com'
+const PUBLIC_URL = 'https://mcp.example.com'
 
 export interface Secured extends TestApp {
   /** `config.yaml` of this service, as JSON; the port of `listen` is the real one. */

@@ -57,7 +57,7 @@ export function withoutFences(text: string): string {
 }
 
 /** The cells of a Markdown table row; a backslash keeps a bar inside a cell. */
-export const cells = (line: string): string[] =>
+const cells = (line: string): string[] =>
   line
     .trim()
     .replace(/^\||\|$/g, '')
@@ -92,7 +92,7 @@ export function referenceFault({ path, name }: TestReference): string | undefine
 }
 
 /** The parts that later issues build: what a row may name as *later*. */
-export const PLANNED: Readonly<Record<string, readonly string[]>> = {
+const PLANNED: Readonly<Record<string, readonly string[]>> = {
   4: ['identity', 'policy', 'limits', 'store', 'credentials'],
   5: ['delivery'],
   6: ['evidence'],

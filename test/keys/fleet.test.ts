@@ -5,7 +5,7 @@ import { syncBuiltinESMExports } from 'node:module'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import type { FleetUse } from '../../src/core/fleet.ts'
-import { bootFleet, createFleet, credentialId, type FleetKey } from '../../src/keys/index.ts'
+import { bootKeys, createFleet, credentialId, type FleetKey } from '../../src/keys/index.ts'
 
 const SEED = Number(process.env['FLEET_SEED'] ?? 20260728)
 const USES: readonly FleetUse[] = ['credential-id', 'request-digest', 'seal', 'store-auth', 'dpop-nonce']
@@ -70,7 +70,8 @@ describe('derivation', () => {
   })
 
   test('a key made at boot is not shared and differs each time', () => {
-    const [a, b] = [bootFleet(randomBytes), bootFleet(randomBytes)]
+    const boot = () => createFleet(bootKeys(randomBytes), false)
+    const [a, b] = [boot(), boot()]
     assert.equal(a.shared, false)
     assert.deepEqual(a.ids, ['boot'])
     assert.notEqual(a.mac('credential-id', 'x'), b.mac('credential-id', 'x'))

@@ -119,7 +119,7 @@ export async function startApp(options: TestAppOptions = {}): Promise<TestApp> {
       }),
     fleet: [bootKeys(randomBytes), false],
     instance: 'test/boot',
-    identity: { name: 'ductape-mcp', version: '0.0.0-test' },
+    server: { name: 'ductape-mcp', version: '0.0.0-test' },
     ...options.ports,
   }
   const app = await createApp(config, ports, {

@@ -87,18 +87,6 @@ function parse(text: string, head: boolean): { answer: RawAnswer; length: number
   return { answer: { status, headers, body: text.slice(start, start + length) }, length: start + length }
 }
 
-/** One request, one answer, and whether the service then closes the connection on its own. */
-export async function once(
-  url: string,
-  bytes: string | Buffer,
-  options: { head?: boolean } = {},
-): Promise<RawAnswer & { connection: RawConnection }> {
-  const connection = await open(url)
-  connection.send(bytes)
-  const answer = await connection.answer(options)
-  return { ...answer, connection }
-}
-
 /** Request text; header lines as given, Host and Content-Length added where they are not there. */
 export function request(
   line: string,

@@ -19,8 +19,8 @@ const REQUEST_MS = 60_000
 const ADMIN = { username: 'admin', password: 'admin-of-the-test' }
 const SECRET = 'secret-of-the-test-agent'
 const REDIRECT = 'http://127.0.0.1/callback'
-export const REALM = 'agents'
-export const PERSON = { username: 'ada', password: 'password-of-the-test' }
+const REALM = 'agents'
+const PERSON = { username: 'ada', password: 'password-of-the-test' }
 
 /** Unpacks the distribution unless it is there. Throws where Maven Central cannot be reached. */
 function install(): void {

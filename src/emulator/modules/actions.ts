@@ -72,7 +72,7 @@ function sections(definition: JsonObject, input: JsonObject): Input {
   return { body: of('body'), headers: of('headers'), params: of('params'), query: of('query') }
 }
 
-export function connectedApp(call: Call, product: Product, name: string) {
+function connectedApp(call: Call, product: Product, name: string) {
   const connection = product.connections.get(name)
   const tag = typeof connection?.['app_tag'] === 'string' ? connection['app_tag'] : name
   const app = call.workspace.apps.get(tag)

@@ -45,7 +45,7 @@ const KINDS: readonly [member: string, kind: string][] = [
   ['features', 'features'],
 ]
 
-export function productRecord(product: Product): JsonObject {
+function productRecord(product: Product): JsonObject {
   const lists = KINDS.map(([member, kind]) => [member, [...components(product, kind).values()]] as const)
   return {
     ...product.record,

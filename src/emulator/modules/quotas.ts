@@ -61,12 +61,12 @@ function state(place: ReturnType<typeof at>, allowed: boolean) {
 
 const fits = (place: ReturnType<typeof at>): boolean => place.usage.used + place.amount <= place.limit
 
-export const check: Handler = (call, args) => {
+const check: Handler = (call, args) => {
   const place = at(call, args)
   return state(place, fits(place))
 }
 
-export const consume: Handler = (call, args) => {
+const consume: Handler = (call, args) => {
   const place = at(call, args)
   if (!fits(place)) return state(place, false)
   place.usage = { ...place.usage, used: place.usage.used + place.amount }
@@ -74,14 +74,14 @@ export const consume: Handler = (call, args) => {
   return state(place, true)
 }
 
-export const reset: Handler = (call, args) => {
+const reset: Handler = (call, args) => {
   const { id } = at(call, args)
   usages(call).delete(id)
   return check(call, args)
 }
 
-export const quotaDefinitions = definitions({ kind: 'quotas', what: 'quota' })
-export const fallbackDefinitions = definitions({ kind: 'fallback', what: 'fallback' })
+const quotaDefinitions = definitions({ kind: 'quotas', what: 'quota' })
+const fallbackDefinitions = definitions({ kind: 'fallback', what: 'fallback' })
 
 export const quotas: Handlers = {
   ...quotaDefinitions,
@@ -95,7 +95,7 @@ export const quotas: Handlers = {
 }
 
 // Options in order; an option that fails is tried again as often as it says, then the next is tried.
-export const runFallback: Handler = (call, [first]) => {
+const runFallback: Handler = (call, [first]) => {
   const data = asObject(first, 'data')
   const { product, env, definition } = locate(call, data, 'fallback', 'fallback', 'tag', 'fallback')
   const options = Array.isArray(definition['options']) ? definition['options'].filter(isObject) : []

@@ -57,7 +57,6 @@ const OPERATORS: Record<string, Operator> = {
     return column.type.toLowerCase() === 'date' ? at.slice(0, 10) : column.kind === 'integer' ? now() : at
   },
 }
-export const UPDATE_OPERATORS = [...Object.keys(OPERATORS), '$rename']
 
 const isOperation = (value: Json): value is JsonObject =>
   isObject(value) && Object.keys(value).length > 0 && Object.keys(value).every((key) => key.startsWith('$'))

@@ -32,7 +32,7 @@ export interface Where {
   parameters: SQLInputValue[]
 }
 
-export const isOperators = (value: Json | undefined): value is JsonObject =>
+const isOperators = (value: Json | undefined): value is JsonObject =>
   isObject(value) && Object.keys(value).length > 0 && Object.keys(value).every((key) => key.startsWith('$'))
 
 export function compileWhere(table: Table, where: Json | undefined, resolve?: Writer['resolve']): Where {

@@ -6,7 +6,7 @@ import { type Budget, likeMatch, type Pattern, pattern, spend } from '../text-ma
 const MAX_PATTERNS = 500
 const PER_CALL = 16 // a call from SQLite costs about as much as this many steps
 
-export function parsed(value: unknown): unknown[] {
+function parsed(value: unknown): unknown[] {
   if (typeof value !== 'string') return []
   try {
     const result: unknown = JSON.parse(value)

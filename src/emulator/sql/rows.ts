@@ -45,7 +45,7 @@ const rowList = (data: JsonObject): JsonObject[] => {
   return items.map((entry) => asObject(entry, Array.isArray(value) ? 'every item of data' : 'data'))
 }
 
-export function checkValue(column: Column, value: Json): SQLInputValue {
+function checkValue(column: Column, value: Json): SQLInputValue {
   const parameter = toParameter(column, value)
   const broken = (rule: string) => failed('CONSTRAINT_ERROR', `field ${column.name} ${rule}`)
   if (value === null) {

@@ -37,7 +37,7 @@ import {
   transaction,
 } from './store.ts'
 
-export function columnFrom(name: string, definition: Json): Column {
+function columnFrom(name: string, definition: Json): Column {
   identifier(name, 'a field name')
   const given: JsonObject = typeof definition === 'string' ? { type: definition } : asObject(definition, name)
   const type = asText(given['type'], `${name}.type`)
@@ -177,12 +177,7 @@ export function dropTable(database: Database, name: string, options: JsonObject)
 }
 
 // SQLite cannot alter most of a table in place, so the new form is filled from the old one and takes its name.
-export function rebuild(
-  database: Database,
-  old: Table,
-  next: Table,
-  fill: Map<string, Json> = new Map(),
-): void {
+function rebuild(database: Database, old: Table, next: Table, fill: Map<string, Json> = new Map()): void {
   checkColumns(next.columns)
   const kept = next.columns.filter((column) => old.columns.some(({ name }) => name === column.name))
   const fills = next.columns.filter((column) => fill.has(column.name) && !kept.includes(column))

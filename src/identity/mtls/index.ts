@@ -1,11 +1,11 @@
 // Decides whether a client certificate that nginx has forwarded is good, and whose it is: dates and revocation on every call, the rest once.
-import { isIP } from 'node:net'
 import { setBounded } from '../../core/bounded.ts'
 import { type Denial, deny } from '../../core/denials.ts'
 import { type HttpRequest, header } from '../../core/http.ts'
 import { makePrincipal, type Principal } from '../../core/principal.ts'
 import type { Revocations } from '../../core/runtime.ts'
 import type { ClientCertificate } from '../authenticator.ts'
+import { realIp } from '../peer.ts'
 import { CERTIFICATE_HEADER, type CertificateAuthenticator } from '../stage.ts'
 import { type Authority, readAuthorities, type Window, windowsOf } from './chain.ts'
 import { REFUSALS, type Refusal, readLeaf } from './leaf.ts'
@@ -57,8 +57,6 @@ export interface Certificates extends CertificateAuthenticator {
   ready(): boolean
 }
 
-const ADDRESS_HEADER = 'x-real-ip'
-const MAX_ADDRESS = 45 // an IPv4-mapped IPv6 address in full
 const MAX_CACHED = 1000
 
 const DENIALS = Object.fromEntries(
@@ -140,9 +138,7 @@ export function createCertificates(options: MtlsOptions, ports: MtlsPorts): Cert
     peerOf(request) {
       const escaped = header(request, CERTIFICATE_HEADER)
       const fingerprint = escaped === undefined || escaped === '' ? undefined : lookUp(escaped).fingerprint
-      if (fingerprint !== undefined) return fingerprint
-      const address = header(request, ADDRESS_HEADER)
-      return address !== undefined && address.length <= MAX_ADDRESS && isIP(address) !== 0 ? address : 'unix'
+      return fingerprint ?? realIp(request)
     },
     reload(bytes) {
       const read = readAuthorities(bytes.toString('latin1'))

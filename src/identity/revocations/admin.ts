@@ -49,7 +49,7 @@ export async function adminRevocations(
   principal: Principal,
   revocations: Pick<LiveRevocations, 'revoke'>,
   now: () => number,
-): Promise<Denial | { action: string; answer: Json }> {
+): Promise<Denial | { answer: Json }> {
   if (!isObject(body)) return deny('admin_invalid', 'the body must be an object with kind, value and until')
   if (Object.keys(body).some((name) => !MEMBERS.has(name)))
     return deny('admin_invalid', 'the body has other members than kind, value and until')
@@ -62,7 +62,7 @@ export async function adminRevocations(
     if (error instanceof StoreUnavailable) return deny('store_unavailable')
     throw error
   }
-  return { action: 'revoke', answer: { kind: wanted.kind, until: new Date(wanted.until).toISOString() } }
+  return { answer: { kind: wanted.kind, until: new Date(wanted.until).toISOString() } }
 }
 
 export const FULL = `the store holds ${MAX_REVOCATIONS} revocations and takes no more; write it in live/revocations.yaml`

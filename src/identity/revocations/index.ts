@@ -9,7 +9,7 @@ import type { Wanted } from './admin.ts'
 import { canonicalValue, digestOf, INDEX, MAX_REVOCATIONS, type Revocation } from './entry.ts'
 
 export { adminRevocations, checkWanted, FULL, type Wanted } from './admin.ts'
-export { isKind, KINDS, type Revocation, readableRevocations } from './entry.ts'
+export { KINDS, type Revocation, readableRevocations } from './entry.ts'
 
 /** True where what vouches for this caller has been revoked. Of a chain of actors the newest acts, the others only inform (RFC 8693 4.1). */
 export function isCallerRevoked(

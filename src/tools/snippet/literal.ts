@@ -89,7 +89,7 @@ const RAW_NUMBER = /^-?\d/
 const { isRawJSON } = JSON as unknown as { isRawJSON(value: unknown): value is { rawJSON: string } }
 
 /** The text of a value made by JSON.rawJSON, which carries a scalar as it was spelt; undefined for every other value. */
-export function rawText(value: Json): string | undefined {
+function rawText(value: Json): string | undefined {
   return isRawJSON(value) ? value.rawJSON : undefined
 }
 

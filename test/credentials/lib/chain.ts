@@ -15,7 +15,7 @@ import { prepareShape } from '../../../src/response/shape.ts'
 import { createTools, type MethodLookup, type ToolOptions } from '../../../src/tools/index.ts'
 
 /** What a call is known by, as far as the tools ask. */
-export const LOOKUP: MethodLookup = {
+const LOOKUP: MethodLookup = {
   modules: MODULES,
   describe(module, method) {
     const entry = findMethod(module, method)

@@ -8,7 +8,7 @@ import {
   createCredentials,
   type TenantOptions,
 } from '../../../src/credentials/index.ts'
-import { bootFleet } from '../../../src/keys/index.ts'
+import { bootKeys, createFleet } from '../../../src/keys/index.ts'
 
 export interface TestCredentials extends Credentials {
   events: CredentialEvent[]
@@ -26,7 +26,7 @@ export const both = (name: string): TenantOptions => ({
 
 export function testCredentials(
   options: Partial<CredentialOptions>,
-  fleet: Fleet = bootFleet(randomBytes),
+  fleet: Fleet = createFleet(bootKeys(randomBytes), false),
 ): TestCredentials {
   const events: CredentialEvent[] = []
   const credentials = createCredentials(

@@ -122,7 +122,7 @@ describe('live/keys.yaml', () => {
         keys: Array.from({ length: count }, (_, i) => ({ ...rowFor(keyNamed('one')), ...over(i) })),
       })
     const twins = problems(rows(2, (i) => ({ id: `key-${i}` })))
-    assert.match(twins.join('\n'), /^0 keys\.1\.sha256 stands in an earlier record too/)
+    assert.match(twins.join('\n'), /^0 keys\[1\]\.sha256 stands in an earlier record too/)
     assert.equal(twins.length, 1)
     assert.ok(problems(rows(1000, () => ({}))).length < 25)
   })

@@ -51,7 +51,7 @@ export const create = async (path: string, ...more: string[]): Promise<string> =
   return done.out.trim()
 }
 
-export function keysOf(path: string) {
+function keysOf(path: string) {
   const parsed = parseLive('keys.yaml', readFileSync(path, 'utf8'), path)
   assert.ok(parsed.ok, JSON.stringify(parsed))
   return parsed.value

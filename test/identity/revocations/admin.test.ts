@@ -30,7 +30,7 @@ describe('the administrative request', () => {
   ] as const)
     it(`revokes a ${kind}`, async () => {
       const { done, revocations, events } = await post({ kind, value, until: UNTIL })
-      assert.deepEqual(done, { action: 'revoke', answer: { kind, until: '2027-01-15T13:00:00.000Z' } })
+      assert.deepEqual(done, { answer: { kind, until: '2027-01-15T13:00:00.000Z' } })
       assert.equal(revocations.isRevoked(kind, found), true)
       assert.match(events.join(), /"by":"oauth:https:\/\/issuer\|ops"/)
     })

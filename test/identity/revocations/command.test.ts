@@ -101,7 +101,7 @@ describe('revoke', () => {
     [
       'no shared fleet key',
       ['jti', 'canary', '--until', '1h', '--config', 'bare.yaml'],
-      /keys\.fleet is not set/,
+      /without keys\.fleet/,
     ],
   ]
   for (const [what, argv, said] of wrong)

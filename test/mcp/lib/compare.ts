@@ -47,7 +47,7 @@ function answerOf(received: Received): Answer {
   return { status, id: message.id, result }
 }
 
-export function read(sent: Case): Read {
+function read(sent: Case): Read {
   const text = sent.body?.toString('utf8') ?? ''
   let json: unknown
   try {

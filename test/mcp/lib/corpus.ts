@@ -11,7 +11,7 @@ export interface Case {
 }
 
 /** mulberry32: 32 bits of state are enough to choose from lists. */
-export function random(seed: number): (below: number) => number {
+function random(seed: number): (below: number) => number {
   let state = seed >>> 0
   return (below) => {
     state = (state + 0x6d2b79f5) >>> 0

@@ -17,7 +17,7 @@ export const EXECUTE = {
   },
 }
 
-export const GENERATION = {
+const GENERATION = {
   workspace_id: DEMO.main.workspaceId,
   user_id: DEMO.main.userId,
   public_key: DEMO.main.publicKey,

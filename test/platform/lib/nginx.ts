@@ -43,7 +43,7 @@ async function freePort(): Promise<number> {
 }
 
 /** Fills `${NAME}` and refuses a name that has no value, as well as a value that the template does not use. */
-export function render(template: string, values: Readonly<Record<string, string>>): string {
+function render(template: string, values: Readonly<Record<string, string>>): string {
   const used = new Set<string>()
   const text = template.replace(/\$\{([A-Z_]+)\}/g, (_, name: string) => {
     const value = values[name]

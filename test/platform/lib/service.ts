@@ -12,7 +12,7 @@ import { ROOT } from './tools.ts'
 
 export const LISTENING = /listening on (http:\/\/127\.0\.0\.1:(\d+))/
 export const LISTENING_UNIX = /listening on unix:(\/\S+)/
-export const READY = /"event":"started"/
+const READY = /"event":"started"/
 
 export interface Service {
   readonly emulator: Emulator
@@ -23,7 +23,7 @@ export interface Service {
 }
 
 /** The whole configuration on loopback without an authenticator. */
-export function configYaml(backendUrl: string, listen = '127.0.0.1:0'): string {
+function configYaml(backendUrl: string, listen = '127.0.0.1:0'): string {
   return `version: 1\nlisten: "${listen}"\nops: "127.0.0.1:0"\nbackend:\n  url: "${backendUrl}"\n`
 }
 

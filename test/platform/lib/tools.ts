@@ -30,7 +30,7 @@ function isExecutable(path: string): boolean {
   }
 }
 
-export function find(program: string): string | undefined {
+function find(program: string): string | undefined {
   return FOLDERS.map((folder) => join(folder, program)).find(isExecutable)
 }
 

@@ -5,7 +5,7 @@ import type { Json } from '../../../src/core/json.ts'
 import type { PolicyQuestion } from '../../../src/core/policy.ts'
 import { makePrincipal } from '../../../src/core/principal.ts'
 
-export const PRINCIPAL = makePrincipal({
+const PRINCIPAL = makePrincipal({
   method: 'oauth',
   id: 'https://issuer.example|agent-7',
   subject: 'agent-7',

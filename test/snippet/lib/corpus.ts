@@ -132,7 +132,7 @@ const RAW_NUMBERS = [
 ]
 
 /** An array of one number, `depth` levels deep. */
-export function nested(depth: number): Json {
+function nested(depth: number): Json {
   let value: Json = [0]
   for (let level = 1; level < depth; level++) value = level % 2 === 0 ? [value] : { a: value }
   return value

@@ -35,7 +35,7 @@ export const der = (tag: number, ...contents: Buffer[]): Buffer => {
   const content = Buffer.concat(contents)
   return Buffer.concat([Buffer.from([tag]), length(content.length), content])
 }
-export const sequence = (...contents: Buffer[]): Buffer => der(0x30, ...contents)
+const sequence = (...contents: Buffer[]): Buffer => der(0x30, ...contents)
 const oid = (hex: string): Buffer => der(0x06, Buffer.from(hex, 'hex'))
 const NULL = der(0x05)
 const TRUE = der(0x01, Buffer.from([0xff]))

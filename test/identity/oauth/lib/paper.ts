@@ -139,7 +139,7 @@ export const paperRevocations = (): OauthPorts['revocations'] & { readonly set: 
 }
 
 /** Takes any proof; the real verifier has tests of its own. */
-export const anyProof: DpopVerifier = { verify: () => undefined }
+const anyProof: DpopVerifier = { verify: () => undefined }
 
 export interface Setup {
   readonly oauth: OauthAuthenticator

@@ -1,0 +1,81 @@
+// Single checks of the registry: what is reported once, listened to once, converted by nobody.
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { parseLive } from '../../../src/config/live.ts'
+import { makePrincipal } from '../../../src/core/principal.ts'
+import { StoreUnavailable } from '../../../src/core/store.ts'
+import {
+  adminRevocations,
+  type Revocation,
+  readableRevocations,
+} from '../../../src/identity/revocations/index.ts'
+import { world } from './lib.ts'
+
+const UNTIL = '2027-01-31T12:00:00Z'
+
+describe('an end', () => {
+  it('of a readable entry is taken where it is a text, and only there', () => {
+    const ends = [UNTIL, [UNTIL], 5, null, undefined].map((until) => ({ kind: 'jti', value: 'x', until }))
+    const read = readableRevocations({ revocations: ends })
+    assert.deepEqual(
+      read.map(({ until }) => until),
+      [Date.parse(UNTIL), undefined, undefined, undefined, undefined],
+    )
+  })
+
+  it('in the body of the administrative request is a text', async () => {
+    const { replica, now } = world()
+    const ops = makePrincipal({ method: 'oauth', id: 'oauth:https://issuer|ops', subject: 'ops' })
+    const done = await adminRevocations({ kind: 'jti', value: 'x', until: [UNTIL] }, ops, replica(), now)
+    assert.ok('code' in done)
+    assert.match(done.detail ?? '', /until must be/)
+  })
+})
+
+it('a reason has 1 to 512 characters', () => {
+  const file = (reason: string): boolean =>
+    parseLive('revocations.yaml', JSON.stringify({ revocations: [{ kind: 'jti', value: 'x', reason }] }), 'f')
+      .ok
+  assert.deepEqual(['x', 'x'.repeat(512), '', 'x'.repeat(513)].map(file), [true, true, false, false])
+})
+
+it('that no more fit is reported once', () => {
+  const { replica, events } = world()
+  const registry = replica()
+  registry.setLive(Array.from({ length: 100_003 }, (_, i): Revocation => ({ kind: 'jti', value: `t${i}` })))
+  assert.deepEqual(events, ['revocations_full {"limit":100000}'])
+  assert.equal(registry.isRevoked('jti', 't99999'), true)
+  assert.equal(registry.isRevoked('jti', 't100000'), false)
+})
+
+describe('a look at the store', () => {
+  it('listens once', async () => {
+    const { replica, store } = world()
+    let listening = 0
+    const counted = new Proxy(store, {
+      get: (target, name) => {
+        if (name === 'subscribe') listening++
+        return target[name as keyof typeof target]
+      },
+    })
+    const registry = replica({ store: counted })
+    await registry.refresh()
+    await registry.refresh()
+    assert.equal(listening, 1)
+    registry.close()
+  })
+
+  it('that fails is told, unless the store tells it', async () => {
+    const { replica, store, events } = world()
+    const failing = (error: unknown) =>
+      replica({ store: { ...store, indexMembers: () => Promise.reject(error) } })
+    await failing(new StoreUnavailable()).refresh()
+    assert.deepEqual(events, [])
+    await failing(new TypeError('secret')).refresh()
+    await failing('secret').refresh()
+    assert.deepEqual(events, [
+      'revocations_not_read {"reason":"TypeError"}',
+      'revocations_not_read {"reason":"unknown"}',
+    ])
+  })
+})
