@@ -6,6 +6,8 @@ interface Manifest {
   readonly name: string
   readonly version: string
   readonly license?: string
+  /** How manifests named it before 2014. */
+  readonly licenses?: readonly { readonly type: string }[]
 }
 
 /** The innermost package folder of a bundled file, or nothing when the file is our own. */
@@ -25,7 +27,7 @@ export function thirdPartyNotices(root: string, inputs: readonly string[]): stri
     const text = file === undefined ? '' : `\n${readFileSync(join(path, file), 'utf8').trim()}\n`
     const notice = join(path, 'NOTICE')
     const extra = existsSync(notice) ? `\n${readFileSync(notice, 'utf8').trim()}\n` : ''
-    return `${manifest.name} ${manifest.version} (${manifest.license ?? 'no licence named'})\n${text}${extra}`
+    return `${manifest.name} ${manifest.version} (${manifest.license ?? manifest.licenses?.[0]?.type ?? 'no licence named'})\n${text}${extra}`
   })
   return `This bundle holds code of these packages.\n\n${sections.sort().join(`\n${'-'.repeat(80)}\n`)}`
 }

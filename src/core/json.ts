@@ -42,6 +42,12 @@ export function parseExact(source: string): Parsed {
   return parse(source, MAX_DEPTH, false)
 }
 
+/** The object that a text is; undefined where it is anything else, or not exact. */
+export function parseObject(source: string): JsonObject | undefined {
+  const parsed = parseExact(source)
+  return parsed.ok && isObject(parsed.value) ? parsed.value : undefined
+}
+
 // A number that JSON.parse plus JSON.stringify would not give back digit by digit: 16 or more digits in all, an exponent, a trailing zero in a
 // fraction, a small fraction, -0. It can match inside a string too; that only costs the slower way.
 const INEXACT_DIGITS =

@@ -4,8 +4,9 @@ import { after, before, test } from 'node:test'
 import { CALL_HELP, callCommand } from '../../src/client/call.ts'
 import { startApp, type TestApp } from '../lib/app.ts'
 import { KEY } from '../lib/calls.ts'
+import { freePort } from '../lib/ports.ts'
 import { run, temporary } from '../lib/process.ts'
-import { capture, freePort, ONE_SENTENCE, rawStranger, type Stranger, stranger } from './lib.ts'
+import { capture, ONE_SENTENCE, rawStranger, type Stranger, stranger } from './lib.ts'
 
 let service: TestApp
 const files = temporary()

@@ -7,7 +7,7 @@ import { checkConfigured } from '../../src/client/config-checks.ts'
 import { parseConfig } from '../../src/config/parse.ts'
 import { startIssuer } from '../identity/lib/issuer.ts'
 import { createAuthority } from '../lib/certificate.ts'
-import { freePort } from './lib.ts'
+import { freePort } from '../lib/ports.ts'
 
 const NOW = Date.parse('2026-12-01T12:00:00Z')
 const TIMEOUT = 3000

@@ -15,9 +15,10 @@ import { DOCTOR_HELP, doctorCommand } from '../../src/client/doctor.ts'
 import { HEALTH_HELP, healthCommand } from '../../src/client/health.ts'
 import { startEmulator } from '../../src/emulator/index.ts'
 import { configOf, startApp, type TestApp } from '../lib/app.ts'
+import { freePort } from '../lib/ports.ts'
 import { run } from '../lib/process.ts'
 import { type Served, serve } from '../lib/serve.ts'
-import { capture, freePort, rawStranger, type Stranger, stranger } from './lib.ts'
+import { capture, rawStranger, type Stranger, stranger } from './lib.ts'
 
 const NOW = Date.parse('2026-12-01T12:00:00Z')
 const TIMEOUT = 3000

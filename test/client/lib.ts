@@ -1,7 +1,8 @@
 // What the command tests share: a command with its streams in memory, and servers that are not ours.
 import http, { type RequestListener } from 'node:http'
-import net, { type AddressInfo } from 'node:net'
+import net from 'node:net'
 import type { Io } from '../../src/cli/io.ts'
+import { listenLocal } from '../lib/ports.ts'
 
 export interface Captured {
   io: Io
@@ -38,17 +39,10 @@ export interface Stranger {
   close(): Promise<void>
 }
 
-async function listen(server: http.Server | net.Server): Promise<number> {
-  await new Promise<void>((resolve) => {
-    server.listen(0, '127.0.0.1', resolve)
-  })
-  return (server.address() as AddressInfo).port
-}
-
 /** An HTTP server that is no ductape-mcp. */
 export async function stranger(answer: RequestListener): Promise<Stranger> {
   const server = http.createServer(answer)
-  const port = await listen(server)
+  const port = await listenLocal(server)
   return {
     url: `http://127.0.0.1:${port}`,
     port,
@@ -67,7 +61,7 @@ export async function rawStranger(bytes: string): Promise<Stranger> {
     socket.on('error', () => undefined)
     socket.once('data', () => socket.end(bytes))
   })
-  const port = await listen(server)
+  const port = await listenLocal(server)
   return {
     url: `http://127.0.0.1:${port}`,
     port,
@@ -76,14 +70,6 @@ export async function rawStranger(bytes: string): Promise<Stranger> {
       await new Promise((resolve) => server.close(resolve))
     },
   }
-}
-
-/** A loopback port on which nothing listens. */
-export async function freePort(): Promise<number> {
-  const server = net.createServer()
-  const port = await listen(server)
-  await new Promise((resolve) => server.close(resolve))
-  return port
 }
 
 /** One sentence for a person: no stack, no lower-level words. */

@@ -1,6 +1,6 @@
 // A backend that answers only when the test says so, and tells when the service gave a request up.
 import http from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { listenLocal } from './ports.ts'
 
 export interface HeldRequest {
   path: string
@@ -49,11 +49,9 @@ export async function startHeldBackend(): Promise<HeldBackend> {
       else taker(held)
     })
   })
-  await new Promise<void>((resolve) => {
-    server.listen(0, '127.0.0.1', resolve)
-  })
+  const port = await listenLocal(server)
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url: `http://127.0.0.1:${port}`,
     count: () => count,
     next() {
       const held = arrived.shift()

@@ -1,6 +1,6 @@
 // When a lost connection is opened again, and how long an answer is waited for, on a clock of the test's own.
 import assert from 'node:assert/strict'
-import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
+import { connect, createServer, type Socket } from 'node:net'
 import { describe, mock, test } from 'node:test'
 import {
   type Client,
@@ -9,6 +9,7 @@ import {
   LONGEST_PAUSE,
   within,
 } from '../../src/store/connection.ts'
+import { listenLocal } from '../lib/ports.ts'
 
 const TIMEOUT = 400
 
@@ -131,8 +132,8 @@ test('an attempt that was given up is ended also where it connects later', async
 test('a process that stood still for longer than the deadline still reads the answer that is there', async () => {
   const server = createServer()
   const accepted = new Promise<Socket>((resolve) => server.once('connection', resolve))
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const asking = connect((server.address() as AddressInfo).port, '127.0.0.1')
+  const port = await listenLocal(server)
+  const asking = connect(port, '127.0.0.1')
   const answering = await accepted
   const answer = new Promise((resolve) => asking.once('data', (chunk) => resolve(chunk.toString())))
   await new Promise<void>((resolve) => answering.write('there', () => resolve()))

@@ -1,10 +1,11 @@
 // The Redis adapter against servers that are broken or hostile: nothing hangs, nothing is believed, nothing of theirs is repeated.
 import assert from 'node:assert/strict'
-import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
+import { createServer, type Server, type Socket } from 'node:net'
 import { after, describe, test } from 'node:test'
 import { StoreUnavailable } from '../../src/core/store.ts'
 import { inspectStore } from '../../src/store/index.ts'
 import { createRedisStore, type RedisStore } from '../../src/store/redis.ts'
+import { listenLocal } from '../lib/ports.ts'
 import { everyOperation } from './lib/contract.ts'
 
 /** What a test waits for, where nobody answers. */
@@ -31,8 +32,7 @@ async function listen(serve: (socket: Socket) => void): Promise<number> {
     serve(socket)
   })
   servers.push(server)
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  return (server.address() as AddressInfo).port
+  return listenLocal(server)
 }
 
 /** Answers each command by its first word; the first one that is not named ends all answers. */

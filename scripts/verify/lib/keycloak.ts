@@ -2,10 +2,10 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
-import { type AddressInfo, createServer } from 'node:net'
 import { join, resolve } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import * as client from 'openid-client'
+import { freePort } from '../../../test/lib/ports.ts'
 
 export const VERSION = '26.7.3'
 const SHA256 = '77657f30b7e90d70f727712ce1c967f430fd6a5e9f458d32d8c6df0635345f47'
@@ -37,14 +37,6 @@ function install(): void {
   if (digest !== SHA256) throw new Error(`${ARCHIVE} has the SHA-256 ${digest}, not ${SHA256}`)
   run('tar', ['-xzf', ARCHIVE])
   rmSync(join(FOLDER, ARCHIVE))
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
-  const { port } = server.address() as AddressInfo
-  await new Promise((done) => server.close(done))
-  return port
 }
 
 export interface TokenRequest {

@@ -49,6 +49,9 @@ export async function runMutants(mutants: readonly Mutant[], options: Options): 
   const left = [...mutants]
   const outcomes: Outcome[] = []
   const plan = createPlan(root, suites)
+  const remove = (): void => rmSync(home, { recursive: true, force: true })
+  // Also where the run is ended from outside by process.exit.
+  process.once('exit', remove)
   try {
     const copies = Array.from({ length: Math.max(1, Math.min(jobs, left.length)) }, (_, index) =>
       copyTree(root, join(home, String(index))),
@@ -63,7 +66,8 @@ export async function runMutants(mutants: readonly Mutant[], options: Options): 
       }),
     )
   } finally {
-    rmSync(home, { recursive: true, force: true })
+    process.off('exit', remove)
+    remove()
   }
   return { outcomes, broken: plan.broken() }
 }
@@ -159,9 +163,13 @@ function runTest(cwd: string, test: string, timeout: number): Promise<Ended> {
       stdio: ['ignore', 'pipe', 'ignore'],
     })
     let ended: Ended | undefined
+    const killAll = (): void => {
+      if (child.pid !== undefined) killGroup(child.pid)
+    }
+    process.once('exit', killAll)
     const stop = (as: Ended): void => {
       ended ??= as
-      if (child.pid !== undefined) killGroup(child.pid)
+      killAll()
     }
     const timer = setTimeout(() => stop('late'), timeout)
     let line = ''
@@ -173,7 +181,8 @@ function runTest(cwd: string, test: string, timeout: number): Promise<Ended> {
     child.once('error', reject)
     child.once('close', (code) => {
       clearTimeout(timer)
-      if (child.pid !== undefined) killGroup(child.pid)
+      process.off('exit', killAll)
+      killAll()
       resolve(ended ?? (code === 0 ? 'passed' : 'failed'))
     })
   })

@@ -1,6 +1,6 @@
 // The file live/policy.yaml: its own form, and beside it the form of seed 004 5.1 as it stands there.
 import * as z from 'zod'
-import { choice, count, kinds, list } from '../../config/fields.ts'
+import { choice, count, kinds, list, version } from '../../config/fields.ts'
 import { type Condition, compileCondition } from './cel.ts'
 
 const MAX_ROLES = 1000
@@ -147,9 +147,6 @@ kinds.add(until, {
   fix: 'Write a date (it ends as that day begins, UTC), or a time with Z or an offset.',
 })
 
-const version = z.literal(1)
-kinds.add(version, { type: '1', expects: '1, the format this build reads', fix: 'Write version: 1.' })
-
 const toolEntry = named('a tool, or tool:operation', 'Write "ductape_execute" or "ductape_execute:READ".', {
   form: /^[^:]+(?::.+)?$/,
 })
@@ -164,13 +161,6 @@ const seedRole = z.strictObject({
     .describe('Tools that it may not use; "*" = all that allowed_tools does not name'),
 })
 
-const flag = z.boolean()
-kinds.add(flag, {
-  type: 'true or false',
-  expects: 'true or false',
-  fix: 'Write true or false, without quotes.',
-})
-
 const seedTool = z.strictObject({
   name: named('the name of a tool', 'Write the name of one tool, without a pattern.', {
     form: /^[^*:]+$/,
@@ -178,7 +168,7 @@ const seedTool = z.strictObject({
   risk: choice(['low', 'medium', 'high', 'critical'])
     .optional()
     .describe('For the reader; it changes nothing'),
-  requires_approval: flag.optional().describe('A person has to agree to each call'),
+  requires_approval: z.boolean().optional().describe('A person has to agree to each call'),
   max_executions_per_session: count({ min: 1, max: 1_000_000 })
     .optional()
     .describe('Executions of one caller in a window of the limits'),
@@ -193,7 +183,7 @@ const seedTool = z.strictObject({
 
 export const policySchema = z
   .strictObject({
-    version: version.prefault(1).describe('Format of the file'),
+    version: version().prefault(1).describe('Format of the file'),
     mode: choice(['enforce', 'observe'])
       .prefault('enforce')
       .describe('observe lets reads and writes pass that a role or rule refuses, and records would_deny'),

@@ -4,7 +4,7 @@ import { hash } from 'node:crypto'
 import { type Denial, deny } from '../../core/denials.ts'
 import type { Fleet } from '../../core/fleet.ts'
 import type { HttpRequest } from '../../core/http.ts'
-import { isObject, type JsonObject, parseExact } from '../../core/json.ts'
+import { type JsonObject, parseObject } from '../../core/json.ts'
 import { type Store, StoreUnavailable } from '../../core/store.ts'
 import type { DpopVerifier, Presented } from '../authenticator.ts'
 import { DPOP_ALGORITHMS, type ProofKey, readProofKey, signatureHolds } from './jwk.ts'
@@ -144,9 +144,5 @@ function soleProof(raw: readonly string[]): string | undefined {
 
 function readObject(encoded: string): JsonObject | undefined {
   const bytes = Buffer.from(encoded, 'base64url')
-  if (!isUtf8(bytes)) return undefined
-  const parsed = parseExact(bytes.toString('utf8'))
-  if (!parsed.ok) return undefined
-  const { value } = parsed
-  return isObject(value) ? value : undefined
+  return isUtf8(bytes) ? parseObject(bytes.toString('utf8')) : undefined
 }

@@ -1,5 +1,5 @@
 // Fetches what an issuer publishes: its metadata (RFC 8414, OpenID Connect Discovery 1.0) and its key set (RFC 7517), each small and exact.
-import { isObject, type Json, type JsonObject, parseExact } from '../../core/json.ts'
+import { isObject, type Json, type JsonObject, parseObject } from '../../core/json.ts'
 import { isSafeUrl } from './url.ts'
 
 /** One GET over the table of outbound connections: no redirects, a deadline. Rejects where there is no answer. */
@@ -40,10 +40,9 @@ async function getObject(get: Fetch, url: string, issuer: string): Promise<JsonO
   }
   if (answer.status !== 200) throw new FetchFault('status')
   if (answer.body.length > MAX_BYTES) throw new FetchFault('too_large')
-  const parsed = parseExact(answer.body.toString())
-  if (!parsed.ok || typeof parsed.value !== 'object' || parsed.value === null || Array.isArray(parsed.value))
-    throw new FetchFault('not_json')
-  return parsed.value
+  const document = parseObject(answer.body.toString())
+  if (document === undefined) throw new FetchFault('not_json')
+  return document
 }
 
 /** The two places of the metadata: RFC 8414 3.1 puts its path before that of the issuer, OpenID Connect Discovery 4 behind it. */

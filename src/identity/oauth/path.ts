@@ -21,12 +21,10 @@ export function isPath(text: string): boolean {
 
 /** The claim at the path; undefined where something else than an object stands in between. */
 export function claimAt(claims: Json, path: ClaimPath): Json | undefined {
-  let value = claims
+  let value: Json | undefined = claims
   for (const name of path) {
     // Own members only: a path like "constructor" must not meet the prototype.
-    const next = member(value, name)
-    if (next === undefined) return undefined
-    value = next
+    value = member(value, name)
   }
   return value
 }

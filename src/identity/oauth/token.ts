@@ -1,6 +1,6 @@
 // Reads a JWT in compact form exactly (RFC 7515 3.1 and 5.2, RFC 8725): what two readers could read differently is refused. Nothing is verified here.
 import { isUtf8 } from 'node:buffer'
-import { isObject, type JsonObject, parseExact } from '../../core/json.ts'
+import { type JsonObject, parseObject } from '../../core/json.ts'
 import type { Reason } from './reasons.ts'
 
 export interface UnverifiedToken {
@@ -26,14 +26,14 @@ export function readToken(token: string): UnverifiedToken | Reason {
   const payloadText = decodePart(second)
   if (headerText === undefined || payloadText === undefined || !isCanonical(third)) return 'form'
 
-  const header = readObject(headerText)
+  const header = parseObject(headerText)
   if (header === undefined) return 'header'
   for (const name of Object.keys(header)) if (!HEADER_MEMBERS.has(name)) return 'headerMember'
   const { alg, kid, typ } = header
   if (typeof alg !== 'string') return 'header'
   if (kid !== undefined && (typeof kid !== 'string' || kid.length > MAX_KID)) return 'header'
   if (typ !== undefined && typeof typ !== 'string') return 'header'
-  const claims = readObject(payloadText)
+  const claims = parseObject(payloadText)
   if (claims === undefined) return 'payload'
   return { token, alg, kid, typ: typ?.toLowerCase().replace(/^application\//, ''), claims }
 }
@@ -48,9 +48,4 @@ function decodePart(part: string): string | undefined {
   if (!isCanonical(part)) return undefined
   const bytes = Buffer.from(part, 'base64url')
   return isUtf8(bytes) ? bytes.toString() : undefined
-}
-
-function readObject(text: string): JsonObject | undefined {
-  const parsed = parseExact(text)
-  return parsed.ok && isObject(parsed.value) ? parsed.value : undefined
 }

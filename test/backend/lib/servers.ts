@@ -1,8 +1,9 @@
 // Backends for tests: one that keeps what it was sent, one on a plain socket that can break every rule, and a CONNECT proxy.
 import http from 'node:http'
 import https from 'node:https'
-import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
+import { connect, createServer, type Server, type Socket } from 'node:net'
 import type { Issued } from '../../lib/certificate.ts'
+import { listenLocal } from '../../lib/ports.ts'
 
 export interface Kept {
   method: string
@@ -40,8 +41,7 @@ async function listening(server: Server, sockets: Set<Socket>, scheme: string): 
     socket.on('close', () => sockets.delete(socket))
     socket.on('error', () => undefined)
   })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
+  const port = await listenLocal(server)
   return {
     url: `${scheme}://127.0.0.1:${port}`,
     port,

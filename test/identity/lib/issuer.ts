@@ -1,10 +1,10 @@
 // A real authorization server (oidc-provider) on loopback: client credentials, code with PKCE, resource indicators, DPoP, certificate-bound tokens, key rotation.
 import { X509Certificate } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { exportJWK, generateKeyPair, type JWK } from 'jose'
 import { type Context, errors, type Interaction, Provider } from 'oidc-provider'
 import * as client from 'openid-client'
+import { listenLocal } from '../../lib/ports.ts'
 
 export interface IssuerOptions {
   /** Resource indicators (RFC 8707) that tokens can be had for. */
@@ -72,9 +72,9 @@ export async function startIssuer(options: IssuerOptions): Promise<Issuer> {
     requests.push(request.url ?? '')
     if (issuer.intercept?.(request, response) !== true) handle(request, response)
   })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const port = await listenLocal(server)
   const path = options.path ?? ''
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}${path}`
+  const url = `http://127.0.0.1:${port}${path}`
   let keys: [JWK, ...JWK[]] = [await newKey()]
 
   /** Its keys are fixed when it is made, so that a rotation makes another one. */

@@ -107,6 +107,18 @@ describe('authorities that are many', () => {
   const roots = [first, ...Array.from({ length: 40 }, () => x509.makeAuthority({ key: first.key }))]
   const pem = (made: readonly x509.Made[]): string => made.map((one) => one.pem).join('')
 
+  it('are no roots where their authority key identifier is another one (RFC 5280 4.2.1.1)', () => {
+    const own = x509.extension('551d0e', octets(bytes(1)))
+    const identified = (issuer: number): string => {
+      const named = x509.extension('551d23', sequence(der(0x80, bytes(issuer))))
+      return x509.makeAuthority({
+        extensions: [x509.basicConstraints(true), x509.keyUsage(x509.CA_USAGE), own, named],
+      }).pem
+    }
+    assert.ok(typeof readAuthorities(identified(1)) !== 'string')
+    assert.match(String(readAuthorities(identified(2))), /does not lead to a self-signed one/)
+  })
+
   it('vouch by 16 paths at most', () => {
     const authorities = readAuthorities(pem(roots))
     assert.ok(typeof authorities !== 'string', String(authorities))

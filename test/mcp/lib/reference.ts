@@ -1,6 +1,5 @@
 // The reference of the differential test: the SDK 2.x as src/mcp/sdk.ts composes it, reading bytes itself and with a tools/call handler of its own.
 import http from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { toNodeHandler } from '@modelcontextprotocol/node'
 import {
   createMcpHandler,
@@ -17,6 +16,7 @@ import type { JsonObject } from '../../../src/core/json.ts'
 import type { BackendRequest, ToolDefinition } from '../../../src/core/tool.ts'
 import { presentedCredential } from '../../../src/credentials/key.ts'
 import { createServer } from '../../../src/mcp/sdk.ts'
+import { listenLocal } from '../../lib/ports.ts'
 
 /** What the backend of both sides answers: fixed, and a failure for one method. */
 function reply({ path, body }: Pick<BackendRequest, 'path' | 'body'>): JsonObject {
@@ -109,11 +109,9 @@ export async function startReference(tools: readonly ToolDefinition[]): Promise<
     // The cast: the adapter's own types do not meet node:http's under exactOptionalPropertyTypes.
     serve(request as Parameters<typeof serve>[0], response).catch(() => response.destroy())
   })
-  await new Promise<void>((resolve) => {
-    server.listen(0, '127.0.0.1', resolve)
-  })
+  const port = await listenLocal(server)
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url: `http://127.0.0.1:${port}`,
     async close() {
       server.closeAllConnections()
       await new Promise((resolve) => server.close(resolve))

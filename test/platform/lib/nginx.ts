@@ -8,8 +8,8 @@ import {
   readFileSync,
   writeFileSync,
 } from 'node:fs'
-import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
+import { freePort } from '../../lib/ports.ts'
 import type { Certificates } from './certs.ts'
 import { type Running, start } from './process.ts'
 import { path, ROOT } from './tools.ts'
@@ -32,14 +32,6 @@ export interface Nginx {
   readonly process: Running
   readonly accessLog: () => Record<string, unknown>[]
   readonly close: () => Promise<void>
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
 }
 
 /** Fills `${NAME}` and refuses a name that has no value, as well as a value that the template does not use. */

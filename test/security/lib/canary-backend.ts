@@ -1,6 +1,6 @@
 // A backend that gives the key of the call away: in data, names, messages, headers and broken bodies, in every form that is looked for.
 import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { listenLocal } from '../../lib/ports.ts'
 
 export interface Reply {
   status: number
@@ -176,9 +176,9 @@ export async function startScriptedBackend(): Promise<ScriptedBackend> {
     response.writeHead(reply.status, { 'content-type': 'application/json', ...reply.headers })
     response.end(reply.body)
   })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const port = await listenLocal(server)
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url: `http://127.0.0.1:${port}`,
     script,
     requests: () => requests,
     close: () =>

@@ -2,7 +2,6 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import os from 'node:os'
 import path from 'node:path'
 import { hashKey, makeKey as makeApiKey } from '../../../src/identity/apikey/index.ts'
@@ -10,6 +9,7 @@ import * as x509 from '../../identity/mtls/lib/x509.ts'
 import { type PaperKey, paperKey, signRaw } from '../../identity/oauth/lib/paper.ts'
 import { startChild } from '../../lib/child.ts'
 import { createClient, type Received, type SentRequest } from '../../lib/http-client.ts'
+import { listenLocal } from '../../lib/ports.ts'
 import { NO_LIMITS } from '../../lib/serve.ts'
 import { ANY_RATE, findSecrets, startSink } from './canary.ts'
 import { startScriptedBackend } from './canary-backend.ts'
@@ -44,9 +44,9 @@ async function startKeySet(key: PaperKey): Promise<{ url: string; close(): Promi
   const server = createServer((_request, response) => {
     response.setHeader('content-type', 'application/json').end(JSON.stringify({ keys: [key.jwk] }))
   })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const port = await listenLocal(server)
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url: `http://127.0.0.1:${port}`,
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve())

@@ -2,12 +2,12 @@
 
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { connect } from 'node:net'
 import os from 'node:os'
 import path from 'node:path'
 import { type Child, startChild } from '../../lib/child.ts'
 import { createClient, type HttpClient, type Received } from '../../lib/http-client.ts'
+import { listenLocal } from '../../lib/ports.ts'
 import { NO_LIMITS } from '../../lib/serve.ts'
 import { LEAKY_REPLIES, type ScriptedBackend, startScriptedBackend } from './canary-backend.ts'
 import {
@@ -80,9 +80,9 @@ export async function startSink(): Promise<Sink> {
       response.end('{}')
     })
   })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const port = await listenLocal(server)
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url: `http://127.0.0.1:${port}`,
     bodies,
     close: () => new Promise((resolve) => server.close(() => resolve())),
   }

@@ -1,10 +1,10 @@
 // Runs a real Redis or Valkey on a free loopback port: killed, restarted, frozen and thawed by a test.
 import { mkdtempSync, rmSync } from 'node:fs'
-import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createClient } from '@redis/client'
 import { createRedisStore, type RedisSettings, type RedisStore } from '../../../src/store/redis.ts'
+import { freePort } from '../../lib/ports.ts'
 import { type Running, start } from '../../platform/lib/process.ts'
 import { path } from '../../platform/lib/tools.ts'
 
@@ -30,14 +30,6 @@ export interface ServerOptions {
   args?: readonly string[]
   /** The listener speaks TLS. */
   tls?: boolean
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
 }
 
 export async function startServer(program: string, options: ServerOptions = {}): Promise<Server> {
