@@ -158,3 +158,8 @@ describe('a challenge', () => {
     )
   })
 })
+
+test('an operation without a scope asks for none', () => {
+  const { headers } = withTokens.answer(deny('token_missing'), [])
+  assert.doesNotMatch(String(headers?.['www-authenticate']), /scope=/)
+})

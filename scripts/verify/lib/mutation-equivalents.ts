@@ -112,6 +112,32 @@ export const EQUIVALENTS: Readonly<Record<string, Readonly<Record<string, string
     "typeof compiled === 'string' : undefined": 'FAULTS has no row for a pattern that compiled',
     '&& isSpiffe(uri)': 'another URI is parsed to no SPIFFE ID',
   },
+  'src/identity/mtls/index.ts': {
+    "if ('code' in principal)": NARROW,
+    "|| escaped === ''": 'an empty text has no fingerprint either',
+  },
   'src/identity/mtls/leaf.ts': { 'if (der === undefined)': NARROW },
-  'src/identity/oauth/config.ts': { "what === 'role' : 'ductape:read'": WORDS },
+  'src/identity/mtls/names.ts': { "kind === 'uri' && (2)": 'a DNS name is never a SPIFFE ID' },
+  'src/identity/oauth/config.ts': {
+    "what === 'role' ? 'operator'": WORDS,
+    "what === 'role' : 'ductape:read'": WORDS,
+  },
+  'src/identity/oauth/discovery.ts': {
+    'error instanceof FetchFault &&': 'nothing else is thrown there',
+    "typeof uri === 'string' &&": NARROW,
+    'if (!Array.isArray(keys))': 'what follows throws for anything else, and that is the same problem',
+  },
+  'src/identity/oauth/keys.ts': {
+    "error instanceof FetchFault : 'not_a_key_set'": 'nothing else is thrown there',
+  },
+  'src/identity/revocations/admin.ts': { "typeof until === 'string' : undefined": NARROW },
+  'src/identity/revocations/config.ts': {
+    "kind === 'fingerprint' : 'holds a control or invisible character'": WORDS,
+  },
+  'src/identity/revocations/entry.ts': { "typeof until === 'string' : undefined": NARROW },
+  'src/identity/revocations/index.ts': {
+    'if (held.has(raw))': 'what is held is put there again as it is',
+    'until !== 0 &&': 'zero is not after now either',
+  },
+  'src/identity/stage.ts': { "request.query !== '' &&": SPEED },
 }

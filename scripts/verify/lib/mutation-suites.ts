@@ -7,7 +7,12 @@ import type { Suite } from './mutation-run.ts'
 export const ROOT = resolve(import.meta.dirname, '../../..')
 
 /** What holds for all of identity: the stage, the challenges and every refusal over HTTP. */
-const WHOLE = ['test/identity/*.test.ts', 'test/http/secured.test.ts', 'test/config/command.test.ts']
+const WHOLE = [
+  'test/security/access.test.ts',
+  'test/identity/*.test.ts',
+  'test/http/secured.test.ts',
+  'test/config/command.test.ts',
+]
 
 export const SUITES: readonly Suite[] = [
   {
@@ -58,6 +63,7 @@ export const SUITES: readonly Suite[] = [
       'test/policy/{command,properties}*.test.ts',
       'test/policy/*.test.ts',
       'test/policy/cel/conditions.test.ts',
+      'test/security/access.test.ts',
     ],
   },
 ]
