@@ -210,7 +210,11 @@ describe('explain says what keeps a rule from holding', () => {
       {},
       'its condition could not be evaluated: something in it is absent or too large',
     ],
-    [{ env: 'dev', product: 'acme:*', credentialId: 'k1.*' }, {}, 'everything that it names matches'],
+    [
+      { env: 'dev', product: 'acme:*', credentialId: 'k1.*', path: 'a' },
+      { path: ['a/b'] },
+      'everything that it names matches',
+    ],
   ]
   for (const [rule, given, expected] of rows) it(expected, () => assert.equal(because(rule, given), expected))
 })

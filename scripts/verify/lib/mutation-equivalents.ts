@@ -139,5 +139,10 @@ export const EQUIVALENTS: Readonly<Record<string, Readonly<Record<string, string
     'if (held.has(raw))': 'what is held is put there again as it is',
     'until !== 0 &&': 'zero is not after now either',
   },
-  'src/identity/stage.ts': { "request.query !== '' &&": SPEED },
+  'src/identity/stage.ts': {
+    "request.query !== '' &&": SPEED,
+    'read === refused ? undefined': 'a refusal has no thumbprint that a token could name',
+    'if (demanded.size === 0)': SPEED,
+    "|| 'code' in certificate": NARROW,
+  },
 }

@@ -9,7 +9,7 @@ import {
   type Revocation,
   readableRevocations,
 } from '../../../src/identity/revocations/index.ts'
-import { world } from './lib.ts'
+import { FLEET, fleetOf, wanted, world } from './lib.ts'
 
 const UNTIL = '2027-01-31T12:00:00Z'
 
@@ -49,6 +49,27 @@ it('that no more fit is reported once', () => {
 })
 
 describe('a look at the store', () => {
+  it('judges again what looked forged, once the fleet has another key', async () => {
+    const { replica } = world()
+    const later = fleetOf('later')
+    let fleet = FLEET
+    const behind = replica({
+      fleet: {
+        ...FLEET,
+        get ids() {
+          return [...fleet.ids, fleet === later ? 'later' : '']
+        },
+        verify: (...given: Parameters<typeof FLEET.verify>) => fleet.verify(...given),
+      },
+    })
+    await replica({ fleet: later }).revoke(wanted('jti', 'token-1'), 'ops')
+    await behind.refresh()
+    assert.deepEqual([behind.stats().forged, behind.isRevoked('jti', 'token-1')], [1, false])
+    fleet = later
+    await behind.refresh()
+    assert.equal(behind.isRevoked('jti', 'token-1'), true)
+  })
+
   it('listens once', async () => {
     const { replica, store } = world()
     let listening = 0
