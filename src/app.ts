@@ -186,7 +186,8 @@ export async function createApp(config: Config, ports: Ports, overrides: Overrid
 
   const settle = (call: Call): void => {
     const delivered = call.result !== undefined && call.denial === undefined ? call.reply?.body : undefined
-    limiter.settle(call, delivered === undefined ? 0 : estimateTokens(delivered), isSpent(call))
+    const counted = delivered !== undefined && limiter.countsAnswer(call)
+    limiter.settle(call, counted ? estimateTokens(delivered) : 0, isSpent(call))
   }
   const closed = (call: Call, answer: { status: number; bytes: number }): void => {
     if (call.reservation !== undefined) settle(call)

@@ -7,6 +7,8 @@ export const MIN_CREDENTIAL = 12
 export interface Redactor {
   /** True where the JSON text cannot hold any of the credentials, so that it need not be walked. */
   cleanJson(source: string): boolean
+  /** The same for a text without escapes, a plain envelope for one. */
+  cleanPlain(source: string): boolean
   text(value: string): string
   /** The value with every string and member name replaced; the same value where nothing was found. Iterates no deeper than the stack allows. */
   value<T>(value: T): T
@@ -34,6 +36,7 @@ export function createRedactor(credentials: readonly string[]): Redactor {
     return out
   }
   return {
+    cleanPlain: (source) => !found(source),
     cleanJson: (source) => !HIDING_ESCAPE.test(source) && !found(source),
     text: replace,
     value: (value) => (held.length === 0 ? value : (walk(value, replace) as typeof value)),

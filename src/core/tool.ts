@@ -86,6 +86,8 @@ export interface PreparedCall {
   credentials: readonly string[]
   /** The arguments without credentials: what conditions and digests see. */
   arguments: JsonObject
+  /** The same as JSON text, written once for whoever measures or sends it. */
+  text: string
   request(credential: Credential): BackendRequest
   /** Makes the result of the `data` of the backend's answer. Throws TypeError where the shape is not the tool's. */
   answer(data: Json): ToolResult

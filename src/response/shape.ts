@@ -23,10 +23,9 @@ export function prepareShape(options: ShapeOptions): Stage {
     if (reply === undefined || prepared === undefined) throw new Error('shape runs after backend')
     const redactor = createRedactor(call.credentials)
     const source = reply.body.toString('utf8')
-    const clean = redactor.cleanJson(source)
-    if (clean && prepared.answerPlain !== undefined && reply.status === 200) {
+    if (prepared.answerPlain !== undefined && reply.status === 200) {
       const plain = readPlainEnvelope(reply.body)
-      if (plain !== undefined) {
+      if (plain !== undefined && redactor.cleanPlain(source)) {
         takeRequestId(call, plain.requestId)
         return finish(call, prepared.answerPlain(plain))
       }
@@ -34,7 +33,7 @@ export function prepareShape(options: ShapeOptions): Stage {
     let envelope: Json
     try {
       envelope = parseLossless(source)
-      if (!clean) envelope = redactor.value(envelope)
+      if (!redactor.cleanJson(source)) envelope = redactor.value(envelope)
     } catch {
       return reply.status >= 200 && reply.status < 300
         ? deny('backend_malformed')

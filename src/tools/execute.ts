@@ -104,10 +104,12 @@ export function createExecute(options: ExecuteOptions, mode: CredentialMode): To
       const denial = outside(options, module, method)
       if (denial !== undefined) return denial
     }
+    const text = JSON.stringify(values)
     return {
       operation: operation ?? OUTSIDE,
       credentials: checked.credentials,
       arguments: values,
+      text,
       request: (credential) => {
         const key = keyOf(credential)
         return {
@@ -116,7 +118,7 @@ export function createExecute(options: ExecuteOptions, mode: CredentialMode): To
           credential: key,
           credentialInBody: inBody,
           // The very value that was judged: module, method and params, in this order.
-          body: JSON.stringify(inBody ? { publishable_key: key, ...values } : values),
+          body: inBody ? JSON.stringify({ publishable_key: key, ...values }) : text,
           timeout: options.timeout(module, method),
           abandonable: false,
         }

@@ -158,6 +158,7 @@ export function createPayload(options: GenerateOptions, mode: CredentialMode): T
         operation: generateOperation(values),
         credentials,
         arguments: values,
+        text: JSON.stringify(values),
         request: (credential) => generateRequest(values, credential, options.timeout),
         answer,
       }

@@ -66,6 +66,7 @@ export function createSnippet(options: GenerateOptions, mode: CredentialMode): T
         operation: generateOperation(values),
         credentials,
         arguments: values,
+        text: JSON.stringify(values),
         request: (credential) => generateRequest(values, credential, options.timeout),
         answer: (data) => {
           const generated = payloadAndMeta(data)

@@ -250,6 +250,7 @@ test('a result that cannot be written is an internal error with both records, an
       operation: { module: undefined, method: undefined, effect: 'read', env: [], product: [], path: [] },
       credentials: [],
       arguments: {},
+      text: '{}',
       request: () => ({
         path: '/proxy/v1/sdk-proxy/execute',
         keyHeader: 'x-publishable-key',

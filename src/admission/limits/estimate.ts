@@ -49,23 +49,45 @@ const BYTE_CLASS = Uint8Array.from({ length: 256 }, (_, byte) =>
   byte < 0x80 ? asciiClass(byte) : leadClass(byte),
 )
 
+/** The same for two neighbouring ASCII bytes, so that the usual text needs one look-up a byte; no cost is above 255. */
+const ASCII_COSTS = Uint8Array.from({ length: 128 * 128 }, (_, pair) => {
+  const [before, own] = [BYTE_CLASS[pair >> 7] as number, BYTE_CLASS[pair & 127] as number]
+  return COSTS[(before << 4) | own] as number
+})
+
+const LINE_FEED = 0x0a
+
+/** Bytes of a text while they are counted: most texts are short, and memory for each would cost more than the counting. */
+const scratch = Buffer.alloc(16 * 1024)
+
 /**
- * Estimated tokens of a text, given as it is or as UTF-8. Linear, about 1.5 ns a byte. The error against o200k_base stands in
+ * Estimated tokens of a text, given as it is or as UTF-8. Linear, about 1 ns a byte. The error against o200k_base stands in
  * docs/operate/limits.md and is held by test/limits/estimate.test.ts.
  */
 export function estimateTokens(text: string | Uint8Array): number {
+  if (typeof text !== 'string') return tokensOf(text, text.length)
   // Reading bytes is so much faster than reading UTF-16 units that the copy pays.
-  const bytes = typeof text === 'string' ? Buffer.from(text) : text
-  const { length } = bytes
+  if (text.length * 3 > scratch.length) return estimateTokens(Buffer.from(text))
+  const length = scratch.write(text)
+  const tokens = tokensOf(scratch, length)
+  // Nothing of a call outlives it.
+  scratch.fill(0, 0, length)
+  return tokens
+}
+
+function tokensOf(bytes: Uint8Array, length: number): number {
   let cost = 0
-  // The row of the class before; a text begins as after a line feed.
-  let row = CONTROL << 4
+  // A text begins as after a line feed.
+  let before = LINE_FEED
   for (let i = 0; i < length; i++) {
-    const own = BYTE_CLASS[bytes[i] as number] as number
-    if (own < CONTINUED) {
-      cost += COSTS[row | own] as number
-      row = own << 4
+    const byte = bytes[i] as number
+    if ((before | byte) < 0x80) cost += ASCII_COSTS[(before << 7) | byte] as number
+    else {
+      const own = BYTE_CLASS[byte] as number
+      if (own >= CONTINUED) continue
+      cost += COSTS[((BYTE_CLASS[before] as number) << 4) | own] as number
     }
+    before = byte
   }
   return Math.ceil(cost / 100)
 }

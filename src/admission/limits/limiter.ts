@@ -45,6 +45,8 @@ export interface Limiter {
    * that its execution and its tokens stay used.
    */
   settle(call: Call, outTokens: number, executed: boolean): void
+  /** False where no budget asks for the tokens of the answer: counting them costs as much as writing the answer. */
+  countsAnswer(call: Call): boolean
   /** To be called each second: forgets what is idle, gives back and renews what is held in the store. Never rejects. */
   maintain(): Promise<void>
   /** Gives back everything that is held in the store. Never rejects. */
@@ -175,6 +177,8 @@ export function createLimiter(options: LimiterOptions): Limiter {
 
   return {
     reserve,
+    countsAnswer: ({ reservation }) =>
+      (reservation as Reservation | undefined)?.taken.some(isOutput) === true,
     settle(call, outTokens, executed) {
       const reservation = call.reservation as Reservation | undefined
       if (reservation === undefined) return
@@ -209,8 +213,7 @@ function takeAll(call: Call, reservation: Reservation, steps: readonly Step[]): 
 }
 
 function take(call: Call, reservation: Reservation, step: Step): Denial | undefined {
-  if (step.kind === 'input' && reservation.input < 0)
-    reservation.input = estimateTokens(JSON.stringify(call.arguments))
+  if (step.kind === 'input' && reservation.input < 0) reservation.input = estimateTokens(preparedText(call))
   const wait = step.meter.take(amountOf(reservation, step), reservation.tick)
   if (wait === 0) reservation.taken.push(step)
   else if (typeof wait === 'number') return refusal(step.code, step.whose, wait)
@@ -219,6 +222,13 @@ function take(call: Call, reservation: Reservation, step: Step): Denial | undefi
     reservation.pending.push({ step, wait })
   }
   return undefined
+}
+
+const isOutput = ({ kind }: Step): boolean => kind === 'output'
+
+function preparedText({ prepared }: Call): string {
+  if (prepared === undefined) throw new Error('limits runs after validate')
+  return prepared.text
 }
 
 const giveBack = (reservation: Reservation, step: Step, tick: number): void =>

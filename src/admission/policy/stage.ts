@@ -62,7 +62,7 @@ export function missingScope(principal: Principal, effect: Effect): string | und
   return SCOPES[effect]
 }
 
-// A class, so that the size can be a shared getter: only a condition on the arguments wants it, and it costs as much as writing them.
+// A class, so that the size can be a shared getter: only a condition on the arguments wants it.
 class Question implements PolicyQuestion {
   readonly principal: Principal
   readonly tool: string
@@ -75,9 +75,9 @@ class Question implements PolicyQuestion {
   readonly path: Target
   readonly credentialId: string | undefined
   readonly args: Json
-  #size: number | undefined
+  readonly #text: string
 
-  constructor(call: Call, { operation, arguments: args }: PreparedCall) {
+  constructor(call: Call, { operation, arguments: args, text }: PreparedCall) {
     this.principal = call.principal
     this.tool = call.toolName
     this.module = operation.module
@@ -89,11 +89,10 @@ class Question implements PolicyQuestion {
     this.path = operation.path
     this.credentialId = call.credentialId
     this.args = args
-    this.#size = undefined
+    this.#text = text
   }
 
   get size(): number {
-    this.#size ??= Buffer.byteLength(JSON.stringify(this.args))
-    return this.#size
+    return Buffer.byteLength(this.#text)
   }
 }

@@ -11,6 +11,7 @@ import type { JsonObject } from '../../../src/core/json.ts'
 import { makePrincipal, type Principal } from '../../../src/core/principal.ts'
 import type { LimitRules, Runtime } from '../../../src/core/runtime.ts'
 import { type Store, StoreUnavailable } from '../../../src/core/store.ts'
+import type { PreparedCall } from '../../../src/core/tool.ts'
 import { createMemoryStore } from '../../../src/store/index.ts'
 
 /** A day in 2026, so that the time of day and the monotonic clock differ. */
@@ -66,6 +67,7 @@ export function callOf(runtime: Runtime, given: CallOf = {}): Call {
   call.module = given.module
   call.method = given.method
   call.arguments = given.args ?? {}
+  call.prepared = { text: JSON.stringify(call.arguments) } as PreparedCall
   return call
 }
 

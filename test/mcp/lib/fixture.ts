@@ -213,6 +213,7 @@ const FIXTURE_TOOLS: readonly ToolDefinition[] = Object.entries(FIXTURES).map(([
     operation: { module: undefined, method: undefined, effect: 'read', env: [], product: [], path: [] },
     credentials: [],
     arguments: {},
+    text: '{}',
     request: () => {
       throw new Error('a fixture asks no backend')
     },
