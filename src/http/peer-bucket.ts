@@ -1,5 +1,5 @@
 // Decides whether a peer may send one more request before anybody knows who it is: it protects the process, the limits protect the backend.
-
+import { isIPv6 } from 'node:net'
 import { createSweep } from '../core/bounded.ts'
 
 export interface PeerBucketOptions {
@@ -29,6 +29,24 @@ const LOOK = 32
 /** Rounding errors of fractions of a millisecond. */
 const EPSILON = 1e-3
 
+/** One host commonly has a whole /64 of IPv6 (RFC 6177 2, RFC 4291 2.5.4), so that is the peer; an IPv4-mapped address is its IPv4. */
+export function bucketName(peer: string): string {
+  // Every other name, a fingerprint above all, is told apart by this alone.
+  if (!peer.includes(':') || !isIPv6(peer)) return peer
+  if (peer.includes('.')) return peer.slice(peer.lastIndexOf(':') + 1)
+  const [head = '', tail] = peer.split('%', 1)[0]?.split('::') ?? []
+  const before = head === '' ? [] : head.split(':')
+  const after = tail === undefined || tail === '' ? [] : tail.split(':')
+  const groups =
+    tail === undefined ? before : [...before, ...zeros(8 - before.length - after.length), ...after]
+  return `${groups
+    .slice(0, 4)
+    .map((group) => Number.parseInt(group, 16).toString(16))
+    .join(':')}::/64`
+}
+
+const zeros = (count: number): string[] => new Array<string>(count).fill('0')
+
 export function createPeerBucket(options: PeerBucketOptions): PeerBucket {
   const { maxPeers = 10_000, tick } = options
   const interval = 60_000 / options.perMinute
@@ -52,7 +70,7 @@ export function createPeerBucket(options: PeerBucketOptions): PeerBucket {
   return {
     take(peer) {
       const now = tick()
-      const bucket = bucketOf(peer, now)
+      const bucket = bucketOf(bucketName(peer), now)
       const next = Math.max(bucket.usedUntil, now) + interval
       const wait = next - now - depth
       if (wait > EPSILON) return Math.ceil(wait)

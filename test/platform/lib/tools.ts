@@ -8,12 +8,13 @@ export const PEERS = join(ROOT, 'test/platform/peers/node_modules')
 
 const CI = !['', 'false', '0'].includes(process.env['CI'] ?? '')
 
-// Debian keeps daemons in sbin, which is not on every user's PATH; Valkey comes with the Python packages.
+// Debian keeps daemons in sbin, which is not on every user's PATH; Valkey comes with the Python packages, helm is built from source.
 const FOLDERS = [
   ...(process.env['PATH'] ?? '').split(delimiter),
   '/usr/sbin',
   '/sbin',
   join(ROOT, '.cache/python/bin'),
+  join(ROOT, '.cache/tools/bin'),
 ]
 
 const PLACES: Readonly<Record<string, string>> = {
