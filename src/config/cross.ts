@@ -1,9 +1,10 @@
 // Rules that need two keys: contradictions are problems, settings without effect are warnings.
 import { isLoopback } from '../core/loopback.ts'
+import { ADMIN_SCOPE } from '../core/principal.ts'
 import type { Config } from './schema.ts'
 
 export interface CrossFinding {
-  readonly path: readonly string[] // the key that the finding is shown at
+  readonly path: readonly (string | number)[] // the key that the finding is shown at
   readonly message: string
   readonly fix: string
 }
@@ -105,6 +106,22 @@ export const CROSS_CHECKS: readonly CrossCheck[] = [
             fix: 'Set keys.fleet: { file: ... }.',
           }
         : undefined,
+  },
+  {
+    level: 'warning',
+    reads: ['auth'],
+    check: ({ auth }) => {
+      const issuers = auth?.oauth?.issuers ?? []
+      const open = issuers.findIndex(({ scopes }) => scopes === undefined)
+      // One issuer alone has to give all scopes there are; of several, one may be run by somebody who should not.
+      return issuers.length < 2 || open < 0
+        ? undefined
+        : {
+            path: ['auth', 'oauth', 'issuers', open],
+            message: `has no scopes: of several issuers, this one can grant every scope, ${ADMIN_SCOPE} too`,
+            fix: 'Give it scopes: a map with one row for each scope that it may grant.',
+          }
+    },
   },
   {
     level: 'warning',

@@ -4,6 +4,7 @@ import type { HttpRequest } from './http.ts'
 import type { Json, JsonObject } from './json.ts'
 import type { PolicyDecision } from './policy.ts'
 import type { Principal } from './principal.ts'
+import type { Redactor } from './redact.ts'
 import type { Runtime } from './runtime.ts'
 import type { Credential, Effect, PreparedCall, ToolDefinition, ToolResult } from './tool.ts'
 
@@ -80,8 +81,9 @@ export interface Call {
   reservation: unknown
   /** Milliseconds that the backend may take, where a limit is shorter than the tool's own deadline. */
   deadline: number | undefined
-  /** Filled in by credentials: what goes to the backend with the call. */
+  /** Filled in by credentials: what goes to the backend with the call, and what replaces the keys of the service in the answer. */
   credential: Credential | undefined
+  held: Redactor | undefined
 
   /** Filled in by backend and shape. */
   backendStatus: number | undefined
@@ -149,6 +151,7 @@ export function openCall(origin: CallOrigin): Call {
     reservation: undefined,
     deadline: undefined,
     credential: undefined,
+    held: undefined,
     backendStatus: undefined,
     backendRequestId: undefined,
     reply: undefined,

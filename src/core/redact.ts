@@ -1,4 +1,5 @@
 // Replaces the credentials of a call wherever they turn up: on parsed strings and member names, never on JSON bytes (design.md 6).
+import { prepareNeedles } from './needles.ts'
 import { REDACTED } from './text.ts'
 
 /** Credentials shorter than this are refused before they get here: else a caller could choose what is cut out of an answer. */
@@ -17,29 +18,59 @@ export interface Redactor {
 // Only an escape that can stand for a visible character could hide a credential from a search of the source.
 const HIDING_ESCAPE = /\\[u/"\\]/
 
-/** Prepares the forms of the credentials: as they are, percent-encoded in whole or in part, and the three base64 alignments in both alphabets. */
-export function createRedactor(credentials: readonly string[]): Redactor {
-  // The longest first: where one credential begins with another, none of it may be left standing.
-  const held = credentials.filter((one) => one.length >= MIN_CREDENTIAL).sort((a, b) => b.length - a.length)
-  const needles: string[] = []
-  for (const credential of held) addForms(needles, credential)
-  const found = (text: string): boolean => {
-    for (const needle of needles) if (text.includes(needle)) return true
-    if (!text.includes('%')) return false
-    const plain = decodePercent(text)
-    return held.some((credential) => plain.includes(credential))
+/** Prepares the forms of a few credentials for one call. `held` goes first: it knows more of them, so that none that begins with one of these is left in part. */
+export function createRedactor(credentials: readonly string[], held?: Redactor): Redactor {
+  const { plain, forms } = formsOf(credentials)
+  const own = redactorOf(plain.length === 0, fewIn(plain), fewIn(forms))
+  if (held === undefined) return own
+  return {
+    cleanPlain: (source) => held.cleanPlain(source) && own.cleanPlain(source),
+    cleanJson: (source) => held.cleanJson(source) && own.cleanJson(source),
+    text: (value) => own.text(held.text(value)),
+    value: (value) => own.value(held.value(value)),
   }
+}
+
+/** The same for any number of credentials, prepared once for the answers of many calls. */
+export function createHeldRedactor(credentials: readonly string[]): Redactor {
+  const { plain, forms } = formsOf(credentials)
+  const formsIn = prepareNeedles(forms)
+  const isPlain = new Set(plain)
+  return redactorOf(plain.length === 0, (text) => formsIn(text).filter((one) => isPlain.has(one)), formsIn)
+}
+
+/** Those of the texts that stand in this one, in their order. */
+type Finder = (text: string) => readonly string[]
+
+const fewIn =
+  (few: readonly string[]): Finder =>
+  (text) => {
+    let found: string[] | undefined
+    for (const one of few) {
+      if (!text.includes(one)) continue
+      found ??= []
+      found.push(one)
+    }
+    return found ?? NONE
+  }
+
+const NONE: readonly string[] = Object.freeze([])
+
+function redactorOf(isEmpty: boolean, plainIn: Finder, formsIn: Finder): Redactor {
+  const isClean = (text: string): boolean =>
+    formsIn(text).length === 0 && (!text.includes('%') || plainIn(decodePercent(text)).length === 0)
   const replace = (text: string): string => {
     let out = text
-    for (const needle of needles) if (out.includes(needle)) out = out.replaceAll(needle, REDACTED)
-    if (out.includes('%')) for (const credential of held) out = replaceEncoded(out, credential)
+    for (const form of formsIn(text)) out = out.replaceAll(form, REDACTED)
+    if (out.includes('%'))
+      for (const credential of plainIn(decodePercent(out))) out = replaceEncoded(out, credential)
     return out
   }
   return {
-    cleanPlain: (source) => !found(source),
-    cleanJson: (source) => !HIDING_ESCAPE.test(source) && !found(source),
+    cleanPlain: isClean,
+    cleanJson: (source) => !HIDING_ESCAPE.test(source) && isClean(source),
     text: replace,
-    value: (value) => (held.length === 0 ? value : (walk(value, replace) as typeof value)),
+    value: (value) => (isEmpty ? value : (walk(value, replace) as typeof value)),
   }
 }
 
@@ -78,6 +109,15 @@ function offsets(text: string, units: number): Uint32Array {
   }
   while (unit <= units) starts[unit++] = at++
   return starts
+}
+
+/** The credentials that are long enough to look for, and what they look like: as they are, and the three base64 alignments in both alphabets. Percent-encoding is decoded instead. */
+function formsOf(credentials: readonly string[]): { plain: readonly string[]; forms: readonly string[] } {
+  // The longest first: where one credential begins with another, none of it may be left standing.
+  const plain = credentials.filter((one) => one.length >= MIN_CREDENTIAL).sort((a, b) => b.length - a.length)
+  const forms: string[] = []
+  for (const credential of plain) addForms(forms, credential)
+  return { plain, forms }
 }
 
 function addForms(needles: string[], credential: string): void {

@@ -1,5 +1,6 @@
 // The keys that the service holds for its tenants: taken from mounted files, replaced when their bytes change, the last good one kept.
 import type { Fleet } from '../core/fleet.ts'
+import { createHeldRedactor, type Redactor } from '../core/redact.ts'
 import type { Credential } from '../core/tool.ts'
 import { isKey, type KeyKind, MAX_KEY } from './key.ts'
 
@@ -42,11 +43,9 @@ export interface HeldKeys {
   heldId(tenant: string | undefined, kind: KeyKind): string | undefined
   /** The credential with the key of this id and no other: the newest one, or the one before for a call that was judged by its id. */
   heldCredential(tenant: string | undefined, kind: KeyKind, id: string | undefined): Credential | undefined
-  /** Every key of the tenant that is still known, the replaced ones too: what must not stand in an answer. */
-  secretsOf(tenant: string | undefined): readonly string[]
+  /** Replaces every key that is still known, of all tenants, the ones before the last rotation too: none may stand in an answer to anybody. Undefined where there is none. */
+  redactor(): Redactor | undefined
   status(): CredentialStatus
-  /** Every key that the service holds. */
-  heldSecrets(): readonly string[]
 }
 
 interface Held {
@@ -65,13 +64,11 @@ interface Slot {
 
 interface Tenant {
   readonly slots: ReadonlyMap<KeyKind, Slot>
-  secrets: readonly string[]
   /** Fleet key that the ids were last brought up to. */
   kid: string | undefined
 }
 
 const KINDS: readonly KeyKind[] = ['publishableKey', 'publicKey']
-const NO_SECRETS: readonly string[] = Object.freeze([])
 /** Room for white space around a key. */
 const MAX_FILE = MAX_KEY + 512
 
@@ -82,11 +79,17 @@ export function createHeldKeys(
   const files: KeyFile[] = []
   const tenants = new Map<string, Tenant>()
 
-  const hold = (tenant: Tenant, slot: Slot, credential: Credential, key: string): void => {
+  /** 'stale' = a key has come since it was made. */
+  let redactor: Redactor | undefined | 'stale'
+
+  const hold = (slot: Slot, credential: Credential, key: string): void => {
     slot.previous = slot.current
     slot.current = { id: fleet.mac('credential-id', key), key, credential }
-    const known = [...tenant.slots.values()].flatMap(({ current, previous }) => [current?.key, previous?.key])
-    tenant.secrets = Object.freeze([...new Set(known.filter((one) => one !== undefined))])
+  }
+  const knownKeys = (): string[] => {
+    const slots = [...tenants.values()].flatMap((tenant) => [...tenant.slots.values()])
+    const keys = slots.flatMap(({ current, previous }) => [current?.key, previous?.key])
+    return [...new Set(keys.filter((key) => key !== undefined))]
   }
 
   for (const [name, keys] of options) {
@@ -95,7 +98,6 @@ export function createHeldKeys(
       slots: new Map(
         kinds.map((kind) => [kind, { kind, current: undefined, previous: undefined, stale: false }]),
       ),
-      secrets: NO_SECRETS,
       kid: fleet.ids[0],
     }
     tenants.set(name, tenant)
@@ -108,7 +110,8 @@ export function createHeldKeys(
           return onEvent({ event: 'credential_refused', tenant: name, key: kind, reason: read.reason })
         if (slot.current?.key === read.key) return
         const event = slot.current === undefined ? 'credential_loaded' : 'credential_replaced'
-        hold(tenant, slot, credentialOf(kind, read.key, keys), read.key)
+        hold(slot, credentialOf(kind, read.key, keys), read.key)
+        redactor = 'stale'
         onEvent({ event, tenant: name, key: kind })
       }
       files.push({ path: (keys[kind] as { file: string }).file, apply })
@@ -124,7 +127,7 @@ export function createHeldKeys(
       const { current } = slot
       // A key that came after the new fleet key has its new id already.
       if (current !== undefined && !current.id.startsWith(`${kid}.`))
-        hold(tenant, slot, current.credential, current.key)
+        hold(slot, current.credential, current.key)
     }
     return tenant
   }
@@ -140,12 +143,15 @@ export function createHeldKeys(
       if (slot.current?.id === id) return slot.current.credential
       return slot.previous?.id === id ? slot.previous.credential : undefined
     },
-    secretsOf: (tenant) => find(tenant)?.secrets ?? NO_SECRETS,
+    redactor() {
+      // Made when it is first needed: at the start a thousand files come one after another.
+      if (redactor === 'stale') redactor = createHeldRedactor(knownKeys())
+      return redactor
+    },
     status: () => ({
       lacking: namesOf(({ current }) => current === undefined),
       stale: namesOf(({ current, stale }) => stale && current !== undefined),
     }),
-    heldSecrets: () => [...tenants.values()].flatMap(({ secrets }) => secrets),
   }
 }
 

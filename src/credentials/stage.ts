@@ -13,6 +13,7 @@ export function prepareCredentials(credentials: Credentials): Stage {
     const { tool } = call
     if (tool === undefined) throw new Error('credentials runs after validate')
     const { tenant } = call.principal
+    call.held = credentials.redactor()
     if (credentials.modeOf(tenant) === 'passthrough') {
       call.credential = presentedCredential(call.arguments)
       return undefined
@@ -26,7 +27,6 @@ export function prepareCredentials(credentials: Credentials): Stage {
     const held = credentials.heldCredential(tenant, kind, call.credentialId)
     if (held === undefined) return deny('credential_unavailable')
     call.credential = held
-    call.credentials = credentials.secretsOf(tenant)
     return undefined
   }
 }

@@ -21,7 +21,7 @@ export function prepareShape(options: ShapeOptions): Stage {
   return (call): Verdict => {
     const { reply, prepared } = call
     if (reply === undefined || prepared === undefined) throw new Error('shape runs after backend')
-    const redactor = createRedactor(call.credentials)
+    const redactor = createRedactor(call.credentials, call.held)
     const source = reply.body.toString('utf8')
     if (prepared.answerPlain !== undefined && reply.status === 200) {
       const plain = readPlainEnvelope(reply.body)

@@ -100,6 +100,26 @@ test('a machine on which nothing runs yet has no finding', async () => {
   })
 })
 
+test('of several issuers one that can grant the scope of administrators is a finding', async () => {
+  const issuer = `http://127.0.0.1:${await freePort()}`
+  const trusting = async (...issuers: object[]) => {
+    const report = await doctor({
+      publicUrl: 'https://mcp.example.com',
+      live: 'live',
+      listen: `127.0.0.1:${await freePort()}`,
+      ops: `127.0.0.1:${await freePort()}`,
+      backend: { url: backend.url },
+      auth: { oauth: { issuers } },
+    })
+    return report.checks.get('config')
+  }
+  const open = { issuer: `${issuer}/open` }
+  assert.equal((await trusting(open))?.status, 'ok')
+  const both = await trusting({ issuer, scopes: { write: ['ductape:write'] } }, open)
+  assert.equal(both?.status, 'finding')
+  assert.match(both.found, /issuers\[1\] has no scopes: .* ductape:admin too/)
+})
+
 test('a running service is found, asked and not disturbed', async () => {
   const before = backend.requests
   const captured = capture(

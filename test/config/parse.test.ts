@@ -292,6 +292,26 @@ describe('good config files', () => {
     )
   })
 
+  it('of several issuers one that can grant every scope is a warning, at its place', () => {
+    const trusting = (...issuers: string[]) =>
+      configOf(
+        `publicUrl: https://a.example\nlive: live\nauth:\n  oauth:\n    issuers:\n${issuers.map((one) => `      - ${one}\n`).join('')}`,
+      ).warnings
+    const open = (name: string) => `{ issuer: "https://${name}.example", roles: { a: [reader] } }`
+    const closed = (name: string) => `{ issuer: "https://${name}.example", scopes: { w: ["ductape:write"] } }`
+    const none = (name: string) => `{ issuer: "https://${name}.example", scopes: {} }`
+    const said =
+      'has no scopes: of several issuers, this one can grant every scope, ductape:admin too. Give it scopes: a map with one row for each scope that it may grant.'
+    for (const [issuers, ...expected] of [
+      [[open('a')]],
+      [[closed('a'), closed('b')]],
+      [[closed('a'), none('b')]],
+      [[closed('a'), open('b')], `config.yaml:7:9: auth.oauth.issuers[1] ${said}`],
+      [[open('a'), open('b')], `config.yaml:6:9: auth.oauth.issuers[0] ${said}`],
+    ] as const)
+      assert.deepEqual(trusting(...issuers), expected)
+  })
+
   it('credentials that are held for nobody, and authenticators without a policy, are warnings', () => {
     const GROUNDLESS =
       'has no effect but refusals: without auth no caller has a tenant. Configure auth, or remove it.'

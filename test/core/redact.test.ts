@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
-import { createRedactor, MIN_CREDENTIAL } from '../../src/core/redact.ts'
+import { createHeldRedactor, createRedactor, MIN_CREDENTIAL } from '../../src/core/redact.ts'
 import { REDACTED } from '../../src/core/text.ts'
 
 const SEED = 20260728
@@ -229,9 +229,64 @@ test('characters with a meaning in expressions and replacements are taken as the
   }
 })
 
+/** Keys as an operator has them, beginnings and ends in common, some of them prefixes of others. */
+const many = fc
+  .array(credential, { minLength: 1, maxLength: 12 })
+  .map((keys) => keys.flatMap((key, i) => (i % 3 === 0 ? [key, `${key}_and_more`] : [key])))
+
+test('prepared for many calls it replaces what it would for one', () => {
+  check(
+    fc.property(
+      many.chain((keys) =>
+        fc.tuple(
+          fc.constant(keys),
+          fc.array(
+            fc.oneof(
+              fc.constantFrom(...keys).chain(form),
+              fc.string().map((text) => ({ text })),
+            ),
+            {
+              maxLength: 6,
+            },
+          ),
+          around,
+        ),
+      ),
+      ([keys, forms, space]) => {
+        const [one, held] = [createRedactor(keys), createHeldRedactor(keys)]
+        const text = forms.map((part) => part.text).join(space)
+        assert.equal(held.text(text), one.text(text))
+        assert.equal(held.cleanPlain(text), one.cleanPlain(text))
+        assert.equal(held.cleanJson(JSON.stringify(text)), one.cleanJson(JSON.stringify(text)))
+        assert.deepEqual(held.value({ [text]: [text] }), one.value({ [text]: [text] }))
+      },
+    ) as never,
+  )
+})
+
+test('with those that are held, a key of the call that is the beginning of one leaves none of it standing', () => {
+  const held = createHeldRedactor(['pk_live_0123456789_a_key'])
+  const both = createRedactor(['pk_live_0123456789'], held)
+  for (const text of ['pk_live_0123456789_a_key', btoa('pk_live_0123456789_a_key')]) {
+    assert.equal(both.text(text), REDACTED)
+    assert.deepEqual(both.value([text]), [REDACTED])
+  }
+  assert.equal(both.text('pk_live_0123456789'), REDACTED)
+  for (const [text, clean] of [
+    ['pk_live_0123456789', false],
+    ['pk_live_0123456789_a_key', false],
+    ['neither of them', true],
+  ] as const)
+    assert.deepEqual([both.cleanPlain(text), both.cleanJson(JSON.stringify(text))], [clean, clean])
+  const none = createHeldRedactor([])
+  assert.equal(none.text('%41 pk_live_0123456789_a_key'), '%41 pk_live_0123456789_a_key')
+  assert.equal(none.cleanPlain('%41'), true)
+})
+
 test('a megabyte of near hits takes no more than a moment', () => {
   const key = `${'%25'.repeat(160)}end`
   const redactor = createRedactor([key, `${'a'.repeat(500)}b`])
   const text = '%25'.repeat(350_000) + 'a'.repeat(100_000)
   assert.equal(redactor.text(text), text)
+  assert.equal(createHeldRedactor([key, `${'a'.repeat(500)}b`]).text(text), text)
 })

@@ -220,7 +220,9 @@ describe('held keys as canaries', () => {
     publishable: 'pk_held_0123_publishable_89ab',
     public: 'pk_held_0123_public_cdef4567',
     before: 'pk_held_0123_before_89abcdef',
+    other: 'pk_held_0123_other_fedcba98',
   }
+  const OWN = 'pk_own_of_visitor_76543210'
   const planted = Object.entries(KEYS).map(([place, key]) => ({ place, key }))
 
   test('whatever the backend answers, no held key comes out: answers, records, log, lists', async (t) => {
@@ -229,9 +231,10 @@ describe('held keys as canaries', () => {
     files.write('/keys/main/publishable', KEYS.before)
     files.write('/keys/main/public', KEYS.public)
     files.write('/keys/other/publishable', '')
+    files.write('/keys/other/public', KEYS.other)
     const service = await startTenants({
-      credentials: heldBoth,
-      callers: ['main'],
+      credentials: { ...heldBoth, tenants: { ...heldBoth.tenants, visitor: { mode: 'passthrough' } } },
+      callers: ['main', 'other', 'visitor'],
       files,
       backend: backend.url,
     })
@@ -241,17 +244,21 @@ describe('held keys as canaries', () => {
       files.write('/keys/main/public', `${KEYS.public}\n${KEYS.public}`)
       await service.app.reload()
       for (const reply of LEAKY_REPLIES) {
-        // Any of the keys that the service knows, in the answer to a call with any of them.
+        // Any of the keys that the service knows, in the answer to a call with any of them, or with one that the caller brought.
         for (const leaked of Object.values(KEYS)) {
-          for (const [key, tool, args] of [
-            [KEYS.publishable, 'ductape_execute', EXECUTE],
-            [KEYS.public, 'ductape_generate_payload', GENERATE],
+          for (const [tenant, key, tool, args] of [
+            ['main', KEYS.publishable, 'ductape_execute', EXECUTE],
+            ['main', KEYS.public, 'ductape_generate_payload', GENERATE],
+            ['other', KEYS.other, 'ductape_generate_payload', GENERATE],
+            ['visitor', OWN, 'ductape_execute', { ...EXECUTE, publishable_key: OWN }],
           ] as const) {
+            // One key of `main` is enough for the two that are not of it.
+            if (tenant !== 'main' && leaked !== KEYS.before) continue
             backend.script.set(key, reply.make(leaked, 'sk_live_foreign_0123456789'))
-            const { text } = await rest(service, 'main', tool, args)
+            const { text } = await rest(service, tenant, tool, args)
             searched.push(text)
             const found = findKeys(text, planted)
-            assert.deepEqual(found, [], `${reply.name}, ${tool}: ${text.slice(0, 300)}`)
+            assert.deepEqual(found, [], `${reply.name}, ${tenant}, ${tool}: ${text.slice(0, 300)}`)
           }
         }
       }

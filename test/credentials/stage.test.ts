@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { Call } from '../../src/core/call.ts'
 import { denialText } from '../../src/core/denials.ts'
+import { REDACTED } from '../../src/core/text.ts'
 import { createFleet, credentialId } from '../../src/keys/index.ts'
 import { startChain } from './lib/chain.ts'
 import { both, testCredentials } from './lib/keys.ts'
@@ -165,6 +166,40 @@ describe('injected', () => {
     const text = JSON.stringify(call.result)
     assert.match(text, /\[REDACTED\]/)
     assert.ok(!/first_|cHViX2/.test(text), text)
+  })
+
+  test('so are those of every other tenant, for whoever the answer is, where it succeeds and where it fails', async () => {
+    const held = testCredentials(
+      {
+        mode: 'injected',
+        tenants: { acme: both('acme'), beta: both('beta'), guest: { mode: 'passthrough' } },
+      },
+      FLEET,
+    )
+    held.put('acme/publishable', `${P1}_acme`)
+    held.put('beta/publishable', P2)
+    held.put('beta/publishable', `${P2}_new`)
+    held.put('beta/public', `${U1}_beta`)
+    const keys = [`${P1}_acme`, P2, `${P2}_new`, `${U1}_beta`]
+    const leaks = keys.map((key) => `${key} ${encodeURIComponent(`"${key}"`)} ${btoa(`x${key}`)}`)
+    const guest = { ...EXECUTE, publishable_key: 'pk_live_guest_0123456789' }
+    for (const answer of [
+      JSON.stringify({ status: true, data: { data: leaks, execution_time_ms: 1, request_id: 'r' } }),
+      JSON.stringify({ status: true, data: { data: { 'a "quoted" name': leaks } } }),
+      ...leaks.map((message) => JSON.stringify({ status: false, message })),
+    ]) {
+      const chain = startChain(held, idOf, { answer })
+      for (const [tenant, args] of [
+        ['acme', EXECUTE],
+        ['beta', EXECUTE],
+        ['guest', guest],
+      ] as const) {
+        const call = await chain.run({ tenant, tool: 'ductape_execute', args })
+        const text = `${JSON.stringify(call.result?.content)} ${call.denial?.backendMessage}`
+        assert.equal(text.split(REDACTED).length - 1, answer.includes(':false') ? 3 : 12, text)
+        assert.ok(!/pk_live|pub_first|first_|second_|0123456789/.test(text), text)
+      }
+    }
   })
 
   for (const tenant of [undefined, 'gamma', 'ACME', '__proto__', 'constructor', 'acme '] as const) {

@@ -106,7 +106,7 @@ export async function startServices(): Promise<void> {
         principals: {
           'api-key:slow': { rate: { perMinute: 1, burst: 1 } },
           'api-key:once': { executions: { count: 1 } },
-          'api-key:short': { inputTokens: { count: 60 } },
+          'api-key:short': { inputTokens: { count: 30 } },
         },
       },
       'revocations.yaml': { revocations: [{ kind: 'key', value: 'revoked' }] },
