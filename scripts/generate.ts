@@ -1,6 +1,7 @@
 // npm run generate: writes every generated file. With --check it writes nothing and names those that differ.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
+import { CHART_FILES } from './generate/chart.ts'
 import { CLIENT_TYPES_PATH, clientTypesText } from './generate/client.ts'
 import {
   CONFIG_REFERENCE_PATH,
@@ -13,6 +14,7 @@ import { ERRORS_PATH, errorsText } from './generate/errors.ts'
 import { METRICS_PATH, metricsText } from './generate/metrics.ts'
 import { OPENAPI_PATH, openApiText } from './generate/openapi.ts'
 import { RECORD_SCHEMA_PATH, recordSchemaText } from './generate/records.ts'
+import { SIZING_PATH, sizingText } from './generate/sizing.ts'
 import { INJECTED_TOOLS_PATH, injectedToolsText, TOOLS_PATH, toolsText } from './generate/tools.ts'
 
 const ROOT = resolve(import.meta.dirname, '..')
@@ -29,6 +31,8 @@ export const GENERATED: Readonly<Record<string, () => string | Promise<string>>>
   [RECORD_SCHEMA_PATH]: recordSchemaText,
   [OPENAPI_PATH]: openApiText,
   [CLIENT_TYPES_PATH]: clientTypesText,
+  [SIZING_PATH]: sizingText,
+  ...CHART_FILES,
 }
 
 export function readCommitted(path: string): string | undefined {

@@ -7,6 +7,7 @@ import { ClientFailure } from './failure.ts'
 import { serviceUrl } from './get.ts'
 import { connectService, type Service, type Tool, type ToolAnswer } from './service.ts'
 import { terminalJson, terminalPhrase, terminalText } from './terminal.ts'
+import { type ClientTls, readTls } from './tls.ts'
 import { authorizationFor, TOKEN_VARIABLE } from './token.ts'
 import { readHeaders, readNamed, readObject, readPairs } from './values.ts'
 
@@ -26,10 +27,13 @@ params='["ductape:my-product"]' an array, method=environments.list text, tag='"5
   --arguments SOURCE    all arguments as one JSON object: the text itself, @FILE, or - for standard input
   --token-file FILE     who calls: an access token or API key of the service, sent as Authorization: Bearer
   --key-file FILE       the publishable key, sent as publishable_key where the tool takes one
+  --client-cert FILE    certificate that says who calls, where nginx asks for one; with --client-key FILE
+  --ca FILE             authorities that may vouch for the service, in place of the built-in ones
   --header NAME:VALUE   a header of every request; may be repeated
   --timeout SECONDS     how long to wait for each answer (default 120)
   --list                show the tools and their arguments
   --json                write the whole result as JSON
+  --accept-refusal      exit 0 also where the service answers with a code of its own (helm test)
 
 Other users of the machine see a command line, and the shell keeps it. So a token is read from a file only,
 which the variable ${TOKEN_VARIABLE} may name too, and the publishable key belongs in a file or in the
@@ -54,6 +58,9 @@ interface Request {
   headers: Record<string, string>
   timeout: number
   json: boolean
+  /** A refusal by the service is an answer too. */
+  acceptRefusal: boolean
+  tls: ClientTls | undefined
   /** Undefined for --list. */
   call: { tool: string; args: JsonObject } | undefined
   key: string | undefined
@@ -89,11 +96,14 @@ export async function callCommand(
           : `The service has no tool of this name; it has ${names}.`,
       )
     }
-    return show(await service.call(tool, withKey(known, args, request.key)), request.json, io)
+    const answer = await service.call(tool, withKey(known, args, request.key))
+    const code = show(answer, request.json, io)
+    const refused = answer._meta?.['app.ductape/refusal'] !== undefined
+    return request.acceptRefusal && refused ? EXIT.ok : code
   } catch (error) {
     if (!(error instanceof ClientFailure)) throw error
     io.err(`${error.message}\n`)
-    return EXIT.finding
+    return request.acceptRefusal && error.refusal !== undefined ? EXIT.ok : EXIT.finding
   } finally {
     await service?.close()
   }
@@ -110,6 +120,10 @@ function readArguments(argv: string[], io: Io, readInput: () => string): Request
       'key-file': { type: 'string' },
       header: { type: 'string', multiple: true, default: [] },
       timeout: { type: 'string', default: DEFAULT_TIMEOUT },
+      'client-cert': { type: 'string' },
+      'client-key': { type: 'string' },
+      ca: { type: 'string' },
+      'accept-refusal': { type: 'boolean', default: false },
       list: { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h' },
@@ -123,7 +137,14 @@ function readArguments(argv: string[], io: Io, readInput: () => string): Request
     throw new UsageError(`--timeout takes seconds, at most ${MAX_TIMEOUT}.\n`)
   const [tool, ...pairs] = positionals
   const headers = { ...readHeaders(values.header), ...authorizationFor(url, values['token-file'], io) }
-  const common = { url, timeout: timeout * 1000, json: values.json, headers }
+  const common = {
+    url,
+    timeout: timeout * 1000,
+    json: values.json,
+    acceptRefusal: values['accept-refusal'],
+    headers,
+    tls: readTls(url, values, io),
+  }
   if (values.list) {
     if (tool !== undefined || values.arguments !== undefined)
       throw new UsageError('--list takes no tool and no arguments.\n')

@@ -2,7 +2,14 @@
 import { terminalPhrase } from './terminal.ts'
 
 /** A failure that a command reports with exit code 1; its message is a whole sentence, safe to show. */
-export class ClientFailure extends Error {}
+export class ClientFailure extends Error {
+  /** The service answered, and refused by this code of its table; undefined = it did not, or something in between refused. */
+  readonly refusal: string | undefined
+  constructor(message: string, refusal?: string) {
+    super(message)
+    this.refusal = refusal
+  }
+}
 
 const REASONS: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'nothing listens there',

@@ -10,12 +10,15 @@ import { IDENTITY } from '../cli/identity.ts'
 import { DENIALS } from '../core/denials.ts'
 import { ClientFailure, unreachable } from './failure.ts'
 import { terminalPhrase } from './terminal.ts'
+import { type ClientTls, tlsFetch } from './tls.ts'
 
 export interface ServiceOptions {
   url: URL
   headers: Readonly<Record<string, string>>
   /** Of each request, in milliseconds. */
   timeout: number
+  /** For a proxy that asks for a certificate. */
+  tls?: ClientTls | undefined
 }
 
 export interface Tool {
@@ -28,6 +31,7 @@ export interface Tool {
 export interface ToolAnswer {
   content: { type: string; text?: string }[]
   isError?: boolean
+  _meta?: Record<string, unknown>
 }
 
 /** Every method rejects with a ClientFailure. */
@@ -45,9 +49,17 @@ const TRUST_RESULTS: jsonSchemaValidator = {
 /** Pages of tools/list that are read at most. */
 const MAX_PAGES = 16
 
-export async function connectService({ url, headers, timeout }: ServiceOptions): Promise<Service> {
+export async function connectService({ url, headers, timeout, tls }: ServiceOptions): Promise<Service> {
   const client = new Client(IDENTITY, { jsonSchemaValidator: TRUST_RESULTS })
-  const transport = new StreamableHTTPClientTransport(url, { requestInit: { headers: { ...headers } } })
+  const secured = tls === undefined ? undefined : await tlsFetch(tls)
+  const transport = new StreamableHTTPClientTransport(url, {
+    requestInit: { headers: { ...headers } },
+    ...(secured !== undefined && { fetch: secured.fetch }),
+  })
+  const close = async (): Promise<void> => {
+    await client.close()
+    await secured?.close()
+  }
   const request = async <T>(ask: () => Promise<T>): Promise<T> => {
     try {
       return await ask()
@@ -59,7 +71,7 @@ export async function connectService({ url, headers, timeout }: ServiceOptions):
     // The SDK's own declarations differ in exactOptionalPropertyTypes.
     await request(() => client.connect(transport as Parameters<Client['connect']>[0], { timeout }))
   } catch (error) {
-    await client.close()
+    await close()
     throw error
   }
   return {
@@ -80,7 +92,7 @@ export async function connectService({ url, headers, timeout }: ServiceOptions):
       request(
         () => client.callTool({ name, arguments: args }, undefined, { timeout }) as Promise<ToolAnswer>,
       ),
-    close: () => client.close(),
+    close,
   }
 }
 
@@ -94,6 +106,7 @@ function explain(error: unknown, url: URL, timeout: number, known: boolean): Cli
       )
     return new ClientFailure(
       `${shown} refused the request: ${phrase(error.message.replace(/^MCP error -?\d+: /, ''))}`,
+      knownCode((error.data as { code?: unknown } | undefined)?.code),
     )
   }
   if (error instanceof TypeError) return unreachable(url.origin, error)
@@ -104,8 +117,8 @@ function explain(error: unknown, url: URL, timeout: number, known: boolean): Cli
 /** The service answered, and said who may not; `status` 401 = it does not know the caller. */
 export class NotAdmitted extends ClientFailure {
   readonly status: 401 | 403
-  constructor(message: string, status: 401 | 403) {
-    super(message)
+  constructor(message: string, status: 401 | 403, refusal: string | undefined) {
+    super(message, refusal)
     this.status = status
   }
 }
@@ -115,10 +128,13 @@ function httpFailure({ code, message }: StreamableHTTPError, url: string, known:
   if (code === undefined || code < 100)
     return new ClientFailure(`${url} does not answer like an MCP service.`)
   const refusal = refusalOf(message)
-  if (code === 401 || code === 403) return new NotAdmitted(notAdmitted(code, refusal, url, known), code)
+  const refused = knownCode(refusal?.code)
+  if (code === 401 || code === 403)
+    return new NotAdmitted(notAdmitted(code, refusal, url, known), code, refused)
   if (refusal !== undefined)
     return new ClientFailure(
       `${url} refused the request with HTTP status ${code}: ${phrase(refusal.sentence)}`,
+      refused,
     )
   if (code === 404)
     return new ClientFailure(`${url} is no MCP endpoint (HTTP status 404); it usually ends in /mcp.`)
@@ -133,13 +149,16 @@ function notAdmitted(status: 401 | 403, refusal: Refusal | undefined, url: strin
     const wants = status === 401 ? 'wants authentication' : 'does not allow it'
     return [`${url} ${wants} (HTTP status ${status}).`, how].filter(Boolean).join(' ')
   }
-  const { code } = refusal
-  const row =
-    code !== undefined && Object.hasOwn(DENIALS, code) ? DENIALS[code as keyof typeof DENIALS] : undefined
+  const code = knownCode(refusal.code)
+  const row = code === undefined ? undefined : DENIALS[code]
   const named = row === undefined ? '' : ` (${code})`
   const advice = how ?? row?.remedy
   return `${url} refused the request with HTTP status ${status}${named}: ${phrase(refusal.sentence)}${advice === undefined ? '' : ` ${advice}`}`
 }
+
+/** Only a code of the table may be shown or believed. */
+const knownCode = (code: unknown): keyof typeof DENIALS | undefined =>
+  typeof code === 'string' && Object.hasOwn(DENIALS, code) ? (code as keyof typeof DENIALS) : undefined
 
 interface Refusal {
   sentence: string
