@@ -1,4 +1,4 @@
-// npm run build: one minified ESM bundle of the service in dist/, the rarely used parts as chunks, the emulator left out.
+// npm run build: one minified ESM bundle of the service in dist/, the rarely used parts as chunks, without the emulator unless asked for.
 import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative, resolve, sep } from 'node:path'
 import { build as bundle, type Metafile, type Plugin } from 'esbuild'
@@ -59,8 +59,13 @@ export interface BuildResult {
   readonly metafile: Metafile
 }
 
+export interface BuildOptions {
+  /** For the image of the try-out, which is never released. */
+  readonly emulator?: boolean
+}
+
 /** The same input gives the same bytes: no path of this machine, no time and no random name goes in. */
-export async function build(outdir: string): Promise<BuildResult> {
+export async function build(outdir: string, { emulator = false }: BuildOptions = {}): Promise<BuildResult> {
   const { metafile, outputFiles } = await bundle({
     absWorkingDir: ROOT,
     entryPoints: [{ in: 'src/main.ts', out: 'ductape-mcp' }],
@@ -79,7 +84,7 @@ export async function build(outdir: string): Promise<BuildResult> {
     sourcemap: 'external',
     banner: { js: REQUIRE },
     metafile: true,
-    plugins: [leaveEmulatorOut, plainBuiltins, parsedJson],
+    plugins: [...(emulator ? [] : [leaveEmulatorOut]), plainBuiltins, parsedJson],
     logLevel: 'warning',
   })
   rmSync(outdir, { recursive: true, force: true })

@@ -1,31 +1,18 @@
-// Builds an OCI bundle of the release (one Node binary, its libraries, the bundled service) and runs it under runc.
+// Runs an unpacked image under runc as Kubernetes would: the walls of the pod, and for controls the same without them.
 import { execFileSync } from 'node:child_process'
-import { chmodSync, copyFileSync, cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { complete, type Exit, type Running, start } from './process.ts'
 import { path, ROOT } from './tools.ts'
 
 export const UID = 10001
-export const NODE = '/usr/bin/node'
+export const NODE = '/nodejs/bin/node'
 export const CONFIG_DIR = '/etc/ductape-mcp'
 /** The folder that service and proxy share; the socket stands there. */
 export const RUN_DIR = '/run/ductape-mcp'
+/** The chart's default. */
+export const MEMORY_BYTES = 512 * 1024 * 1024
 export const SECCOMP_PROFILE = join(ROOT, 'seccomp/ductape-mcp.json')
-
-/** What Node may do inside: the network, reading the bundle and the config, and the socket's folder. Nothing else is granted. */
-export const PERMISSIONS = [
-  '--allow-net',
-  '--allow-fs-read=/app/',
-  `--allow-fs-read=${CONFIG_DIR}/`,
-  `--allow-fs-read=${RUN_DIR}/`,
-  `--allow-fs-write=${RUN_DIR}/`,
-] as const
-export const HARDENING = [
-  '--permission',
-  '--disable-proto=throw',
-  '--disallow-code-generation-from-strings',
-  '--disable-warning=ExperimentalWarning',
-] as const
 
 export interface SeccompProfile {
   readonly defaultAction: string
@@ -50,8 +37,11 @@ export interface ContainerOptions {
   readonly configDir: string
   readonly runDir: string
   readonly args: readonly string[]
-  /** null runs without a filter: the control that shows a probe can succeed. */
+  readonly env: readonly string[]
+  /** null runs without a filter. */
   readonly seccomp: SeccompProfile | null
+  /** The control that shows that a probe can succeed: root, with capabilities, on a root file system that can be written. */
+  readonly withoutWalls?: boolean
 }
 
 export interface Container extends Running {
@@ -67,40 +57,42 @@ function libraries(program: string): string[] {
   return [...listing.matchAll(/(?:=> )?(\/\S+) \(0x/g)].map((match) => String(match[1]))
 }
 
-/** A root file system of what the release holds and no more; `extra` programs are for probes only. */
-export function makeRootfs(rootfs: string, dist: string, extra: readonly string[] = []): void {
-  const put = (from: string, to: string, mode: number): void => {
-    const target = join(rootfs, to)
+/** Puts a program of this machine and its libraries into a root file system. */
+export function putProgram(rootfs: string, program: string, place = program): void {
+  for (const [from, to] of [[program, place], ...libraries(program).map((library) => [library, library])]) {
+    const target = join(rootfs, String(to))
     mkdirSync(dirname(target), { recursive: true })
-    copyFileSync(from, target)
-    chmodSync(target, mode)
+    copyFileSync(String(from), target)
+    chmodSync(target, 0o755)
   }
+}
+
+/** The folders that a runtime makes in an image to mount something there. */
+export function mountPoints(rootfs: string): void {
   for (const folder of ['proc', 'dev', CONFIG_DIR, RUN_DIR])
     mkdirSync(join(rootfs, folder), { recursive: true })
-  put(process.execPath, NODE, 0o755)
-  for (const program of extra) put(program, program, 0o755)
-  for (const library of new Set([process.execPath, ...extra].flatMap(libraries))) put(library, library, 0o755)
-  cpSync(dist, join(rootfs, 'app'), { recursive: true, filter: (name) => !name.endsWith('.map') })
 }
 
 function spec(options: ContainerOptions, id: string): object {
-  const none = { bounding: [], effective: [], inheritable: [], permitted: [], ambient: [] }
+  const walls = options.withoutWalls !== true
+  const held = walls ? [] : ['CAP_NET_RAW', 'CAP_DAC_OVERRIDE']
+  const uid = walls ? UID : 0
   return {
     ociVersion: '1.0.2',
     process: {
       terminal: false,
-      user: { uid: UID, gid: UID, additionalGids: [] },
-      args: [NODE, ...options.args],
-      env: ['PATH=/usr/bin', 'HOME=/nonexistent'],
+      user: { uid, gid: uid, additionalGids: [] },
+      args: options.args,
+      env: options.env,
       cwd: '/app',
-      capabilities: none,
-      noNewPrivileges: true,
+      capabilities: { bounding: held, effective: held, inheritable: [], permitted: held, ambient: [] },
+      noNewPrivileges: walls,
       rlimits: [
         { type: 'RLIMIT_NOFILE', hard: 4096, soft: 4096 },
         { type: 'RLIMIT_CORE', hard: 0, soft: 0 },
       ],
     },
-    root: { path: options.rootfs, readonly: true },
+    root: { path: options.rootfs, readonly: walls },
     mounts: [
       { destination: '/proc', type: 'proc', source: 'proc', options: ['nosuid', 'noexec', 'nodev'] },
       {
@@ -126,7 +118,7 @@ function spec(options: ContainerOptions, id: string): object {
       cgroupsPath: `/${id}`,
       resources: {
         devices: [{ allow: false, access: 'rwm' }],
-        memory: { limit: 256 * 1024 * 1024 },
+        memory: { limit: MEMORY_BYTES },
         pids: { limit: 32 },
       },
       // No network namespace of its own: the proxy and the backend of the test are on this machine's loopback.
@@ -157,8 +149,8 @@ export function runContainer(options: ContainerOptions): Container {
   const running = start(path('runc'), runc('run', '--bundle', bundle, id))
   return {
     ...running,
-    exec: (args) =>
-      complete(path('runc'), runc('exec', '--user', `${UID}:${UID}`, '--cwd', '/', id, ...args)),
+    // Takes user, capabilities, filter and environment from the container's own process.
+    exec: (args) => complete(path('runc'), runc('exec', id, ...args)),
     signal: async (name) => {
       const { code, stderr } = await complete(path('runc'), runc('kill', id, name))
       if (code !== 0) throw new Error(`runc kill ${name}: ${stderr}`)
