@@ -12,8 +12,10 @@ import {
 import { EMULATOR_DOC_PATH, generateEmulatorDoc } from './generate/emulator.ts'
 import { ERRORS_PATH, errorsText } from './generate/errors.ts'
 import { METRICS_PATH, metricsText } from './generate/metrics.ts'
+import { NGINX_PAGE_PATH, NGINX_TEMPLATE_PATH, nginxPageText, nginxTemplateText } from './generate/nginx.ts'
 import { OPENAPI_PATH, openApiText } from './generate/openapi.ts'
 import { RECORD_SCHEMA_PATH, recordSchemaText } from './generate/records.ts'
+import { SECCOMP_FILES } from './generate/seccomp.ts'
 import { SIZING_PATH, sizingText } from './generate/sizing.ts'
 import { INJECTED_TOOLS_PATH, injectedToolsText, TOOLS_PATH, toolsText } from './generate/tools.ts'
 
@@ -32,6 +34,9 @@ export const GENERATED: Readonly<Record<string, () => string | Promise<string>>>
   [OPENAPI_PATH]: openApiText,
   [CLIENT_TYPES_PATH]: clientTypesText,
   [SIZING_PATH]: sizingText,
+  [NGINX_TEMPLATE_PATH]: nginxTemplateText,
+  [NGINX_PAGE_PATH]: nginxPageText,
+  ...SECCOMP_FILES,
   ...CHART_FILES,
 }
 

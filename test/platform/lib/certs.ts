@@ -17,6 +17,10 @@ export interface Certificates {
   readonly caFile: string
   /** A client certificate with these subject alternative names, as openssl writes them: `URI:...`, `DNS:...`. */
   readonly issue: (names: string, change?: { readonly days?: number; readonly purpose?: string }) => KeyPair
+  /** Another server certificate of the same authority, as a stem of its two files. */
+  readonly issueServer: () => { readonly certFile: string; readonly keyFile: string }
+  /** A revocation list with these certificates, as PEM; `ends` = "YYMMDDHHMMSSZ", in a day where it is left out. */
+  readonly revocationList: (revoked: readonly KeyPair[], ends?: string) => string
 }
 
 /** The origin that agents are told; the server certificate names its host. */
@@ -66,16 +70,37 @@ export function makeCertificates(folder: string, name: string): Certificates {
     cert: readFileSync(`${stem}.crt`),
     key: readFileSync(`${stem}.key`),
   })
-  const server = issue(
-    'server',
-    `DNS:localhost,DNS:${new URL(PUBLIC_URL).hostname},IP:127.0.0.1`,
-    'serverAuth',
-  )
+  const issueServer = () => {
+    const names = `DNS:localhost,DNS:${new URL(PUBLIC_URL).hostname},IP:127.0.0.1`
+    const stem = issue('server', names, 'serverAuth')
+    return { certFile: `${stem}.crt`, keyFile: `${stem}.key` }
+  }
+  let lists = 0
+  const revocationList = (revoked: readonly KeyPair[], ends?: string): string => {
+    const stem = file(`list-${++lists}`)
+    writeFileSync(`${stem}.txt`, '')
+    const number = `crlnumber = ${stem}.number\n`
+    writeFileSync(`${stem}.number`, '01\n')
+    writeFileSync(
+      `${stem}.cnf`,
+      `[ca]\ndefault_ca = it\n[it]\ndatabase = ${stem}.txt\n${number}default_md = sha256\ndefault_crl_days = 1\n`,
+    )
+    const authority = ['-config', `${stem}.cnf`, '-cert', file('ca.crt'), '-keyfile', file('ca.key')]
+    for (const { cert } of revoked) {
+      writeFileSync(`${stem}.crt`, cert)
+      openssl('ca', ...authority, '-revoke', `${stem}.crt`)
+    }
+    const dates = ends === undefined ? [] : ['-crl_lastupdate', '200101000000Z', '-crl_nextupdate', ends]
+    openssl('ca', ...authority, '-gencrl', ...dates, '-out', `${stem}.pem`)
+    return readFileSync(`${stem}.pem`, 'utf8')
+  }
   return {
     ca: readFileSync(file('ca.crt'), 'utf8'),
     caFile: file('ca.crt'),
-    server: { certFile: `${server}.crt`, keyFile: `${server}.key` },
+    server: issueServer(),
     client: pair(issue('client', `URI:${agentId('a1')}`, 'clientAuth')),
     issue: (names, { days, purpose = 'clientAuth' } = {}) => pair(issue('client', names, purpose, days)),
+    issueServer,
+    revocationList,
   }
 }
