@@ -1,6 +1,6 @@
 // Compiles what the files of live/ say into the Runtime that calls keep; a bad file keeps the last good one and says so (design.md 5).
 import { compileLimits } from './admission/limits/index.ts'
-import { compilePolicy, localPolicy } from './admission/policy/index.ts'
+import { compilePolicy, loadConditionsFor, localPolicy } from './admission/policy/index.ts'
 import {
   type FileChange,
   type FileWatcher,
@@ -120,13 +120,15 @@ export async function createLive(options: LiveOptions): Promise<Live> {
     },
   }
 
-  const take = <File extends LiveFile>(file: File, change: FileChange): readonly Problem[] => {
+  const take = async <File extends LiveFile>(file: File, change: FileChange): Promise<readonly Problem[]> => {
     const source = `live/${file}`
     const placed = (faults: readonly Fault[]): readonly Problem[] =>
       faults.map((fault) => ({ source, line: 0, column: 0, ...fault }))
     if (change.bytes === undefined || parseLive === undefined) return placed([GONE])
     if (change.bytes.length === 0) return placed([EMPTY])
-    const parsed = parseLive(file, change.bytes.toString('utf8'), source)
+    const text = change.bytes.toString('utf8')
+    if (file === 'policy.yaml') await loadConditionsFor(text)
+    const parsed = parseLive(file, text, source)
     if (!parsed.ok) {
       // What can be read of them still counts: a slip in one line must not let a revoked credential back in.
       if (file === 'revocations.yaml') options.revocations.addLive(readableRevocations(parsed.unchecked))
@@ -138,9 +140,9 @@ export async function createLive(options: LiveOptions): Promise<Live> {
   for (const file of LIVE_FILES) {
     states.set(file, { staleSince: undefined, everGood: false })
     if (options.directory === undefined) continue
-    options.watcher.watch(`${options.directory}/${file}`, (change) => {
+    options.watcher.watch(`${options.directory}/${file}`, async (change) => {
       const state = states.get(file) as State
-      const problems = take(file, change)
+      const problems = await take(file, change)
       if (problems.length === 0) {
         state.staleSince = undefined
         state.everGood = true

@@ -1,6 +1,12 @@
 // `ductape-mcp policy check|explain`: what a policy file means, without a running service.
 import { parseArgs } from 'node:util'
-import { type CompiledPolicy, compilePolicy, type Finding, lintPolicy } from '../admission/policy/index.ts'
+import {
+  type CompiledPolicy,
+  compilePolicy,
+  type Finding,
+  lintPolicy,
+  loadConditionsFor,
+} from '../admission/policy/index.ts'
 import { listOperations } from '../catalogue/operations.ts'
 import { type Config, formatProblems, loadConfig, loadLiveParser, type Problem } from '../config/index.ts'
 import { LOCAL_ROLE } from '../core/principal.ts'
@@ -119,7 +125,9 @@ type Loaded =
 
 async function load(file: string, config: Config | undefined, io: Io, now: () => number): Promise<Loaded> {
   const parseLive = await loadLiveParser()
-  const parsed = parseLive('policy.yaml', read(file, io), file)
+  const text = read(file, io)
+  await loadConditionsFor(text)
+  const parsed = parseLive('policy.yaml', text, file)
   if (!parsed.ok) return { ok: false, problems: parsed.problems }
   // The digest of the bytes belongs to a running service; nothing here shows it.
   const compiled = compilePolicy(parsed.value, { digest: '', now, operations: operationsOf(config) })

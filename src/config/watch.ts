@@ -18,12 +18,12 @@ interface Watched {
   path: string
   stamp: string | undefined
   digest: string | undefined
-  apply(change: FileChange): void
+  apply(change: FileChange): void | Promise<void>
 }
 
 export interface FileWatcher {
   /** Calls back at the first look and whenever the bytes differ from the last ones; a file that never existed is no change. */
-  watch(path: string, apply: (change: FileChange) => void): void
+  watch(path: string, apply: (change: FileChange) => void | Promise<void>): void
   /** Looks at all files once; looks never overlap. */
   look(): Promise<void>
 }
@@ -51,7 +51,7 @@ export function createFileWatcher(files: FileSource): FileWatcher {
           : UNREADABLE
     if (digest === (entry.digest ?? ABSENT)) return
     entry.digest = digest
-    entry.apply({ bytes, digest })
+    await entry.apply({ bytes, digest })
   }
 
   const lookAtAll = async (): Promise<void> => {

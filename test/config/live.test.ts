@@ -2,11 +2,14 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
+import { loadConditionsFor } from '../../src/admission/policy/index.ts'
 import { formatProblems, LIVE_FILES, type LiveFile, type Problem } from '../../src/config/index.ts'
 import { HOMES, type Home } from '../../src/config/keys.ts'
 import { parseLive } from '../../src/config/live.ts'
 import { parseConfig } from '../../src/config/parse.ts'
 import { BAD_LIVE_FILES } from './bad-live-files.ts'
+
+await loadConditionsFor('when')
 
 const problemsOf = (file: LiveFile, text: string): readonly Problem[] => {
   const result = parseLive(file, text, `live/${file}`)

@@ -69,10 +69,13 @@ const NOW = Date.parse('2026-12-01T00:00:00Z')
 async function liveProblems(file: LiveFile, text: string): Promise<Problem[]> {
   const found: Problem[] = []
   const bytes = Buffer.from(text)
+  let applied: void | Promise<void> = undefined
   await createLive({
     directory: '/live',
     watcher: {
-      watch: (path, apply) => (path === `/live/${file}` ? apply({ bytes, digest: '' }) : undefined),
+      watch: (path, apply) => {
+        if (path === `/live/${file}`) applied = apply({ bytes, digest: '' })
+      },
       look: async () => undefined,
     },
     authenticated: true,
@@ -84,6 +87,7 @@ async function liveProblems(file: LiveFile, text: string): Promise<Problem[]> {
     now: () => NOW,
     limits: NO_LIMITS,
   })
+  await applied
   return found
 }
 

@@ -272,7 +272,9 @@ describe('a live file that is being written', () => {
       },
     })
     const applied: (string | undefined)[] = []
-    watcher.watch('/live/policy.yaml', ({ bytes }) => applied.push(bytes?.toString()))
+    watcher.watch('/live/policy.yaml', ({ bytes }) => {
+      applied.push(bytes?.toString())
+    })
     await watcher.look()
     assert.deepEqual(applied, [])
     await watcher.look()

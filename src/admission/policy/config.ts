@@ -1,7 +1,8 @@
 // The file live/policy.yaml: its own form, and beside it the form of seed 004 5.1 as it stands there.
 import * as z from 'zod'
 import { choice, count, kinds, list, version } from '../../config/fields.ts'
-import { type Condition, compileCondition } from './cel.ts'
+import type { Condition } from './cel.ts'
+import { compileCondition } from './conditions.ts'
 
 const MAX_ROLES = 1000
 const MAX_RULES = 10_000

@@ -6,6 +6,7 @@ export {
   type Finding,
   type PolicyResult,
 } from './compile.ts'
+export { loadConditionsFor } from './conditions.ts'
 export type { PolicyFile } from './config.ts'
 export { type ExplainedRule, type Explanation, explain } from './explain.ts'
 export { type GivenRoles, lintPolicy } from './lint.ts'

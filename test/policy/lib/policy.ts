@@ -2,9 +2,17 @@
 import assert from 'node:assert/strict'
 import { parse } from 'yaml'
 import { policySchema } from '../../../src/admission/policy/config.ts'
-import { type CompiledPolicy, compilePolicy, type OperationRow } from '../../../src/admission/policy/index.ts'
+import {
+  type CompiledPolicy,
+  compilePolicy,
+  loadConditionsFor,
+  type OperationRow,
+} from '../../../src/admission/policy/index.ts'
 import type { PolicyQuestion } from '../../../src/core/policy.ts'
 import { makePrincipal, type Principal } from '../../../src/core/principal.ts'
+
+// As a service does it before it parses a policy that has conditions.
+await loadConditionsFor('when')
 
 export const NOW = Date.UTC(2026, 10, 21)
 export const DIGEST = '0'.repeat(64)
