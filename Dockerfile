@@ -39,6 +39,7 @@ WORKDIR /app
 USER 10001:10001
 EXPOSE 3001
 # Node reads the cache only from where it may write too; the folder belongs to root and is read-only all the same.
+# Room for what a start makes (semi-space, in MiB) spares it collections: a tenth of its time. Under load V8 would take as much.
 ENTRYPOINT ["/nodejs/bin/node", \
             "--permission", \
             "--allow-net", \
@@ -50,6 +51,7 @@ ENTRYPOINT ["/nodejs/bin/node", \
             "--disable-proto=throw", \
             "--disallow-code-generation-from-strings", \
             "--disable-warning=ExperimentalWarning", \
+            "--min-semi-space-size=16", \
             "/app/ductape-mcp.mjs"]
 
 FROM base AS emulator
