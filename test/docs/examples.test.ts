@@ -69,7 +69,7 @@ const NOW = Date.parse('2026-12-01T00:00:00Z')
 async function liveProblems(file: LiveFile, text: string): Promise<Problem[]> {
   const found: Problem[] = []
   const bytes = Buffer.from(text)
-  let applied: void | Promise<void> = undefined
+  let applied: void | Promise<void>
   await createLive({
     directory: '/live',
     watcher: {

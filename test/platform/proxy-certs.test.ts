@@ -33,6 +33,7 @@ describe('scripts/certs', { skip: unless('openssl') }, () => {
       assert.ok(one.verify(ca.publicKey))
       assert.equal(one.publicKey.asymmetricKeyDetails?.namedCurve, 'prime256v1')
       assert.equal(one.ca, false)
+      assert.equal((Date.parse(one.validTo) - Date.parse(one.validFrom)) / 86_400_000, 90)
     }
     for (const key of ['ca/ca.key', 'tls/tls.key', 'clients/agent-1/tls.key'])
       assert.equal(statSync(join(folder, 'c', key)).mode & 0o777, 0o600, key)

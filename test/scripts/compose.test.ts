@@ -223,10 +223,13 @@ describe('the mounted files', () => {
       const file = path.split('/').at(-1) as LiveFile
       const bytes = Buffer.from(read(path))
       let applied = 0
+      let taken: void | Promise<void>
       await createLive({
         directory: '/live',
         watcher: {
-          watch: (name, apply) => (name === `/live/${file}` ? apply({ bytes, digest: '' }) : undefined),
+          watch: (name, apply) => {
+            if (name === `/live/${file}`) taken = apply({ bytes, digest: '' })
+          },
           look: async () => undefined,
         },
         authenticated: true,
@@ -239,6 +242,7 @@ describe('the mounted files', () => {
         now: () => 0,
         limits: NO_LIMITS,
       })
+      await taken
       assert.equal(formatProblems(problems), '')
       assert.ok(applied > 0)
     })

@@ -7,6 +7,7 @@ import fc from 'fast-check'
 import { parse, parseAllDocuments } from 'yaml'
 import { K8S, OVERLAYS } from '../../scripts/generate/k8s.ts'
 import { type Change, difference } from '../../scripts/generate/k8s-patch.ts'
+import { loadConditionsFor } from '../../src/admission/policy/index.ts'
 import { formatProblems, loadConfig } from '../../src/config/index.ts'
 import { parseLive } from '../../src/config/live.ts'
 import { apply } from '../platform/chart/lib/json-patch.ts'
@@ -95,6 +96,7 @@ test('the service takes the config and the policy of base and overlays', async (
     assert.deepEqual(result.warnings, [])
   }
   for (const policy of policies) {
+    await loadConditionsFor(policy)
     const result = parseLive('policy.yaml', policy, 'policy.yaml')
     assert.ok(result.ok, result.ok ? '' : formatProblems(result.problems))
   }

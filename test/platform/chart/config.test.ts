@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { loadConditionsFor } from '../../../src/admission/policy/index.ts'
 import { configCommand } from '../../../src/config/command.ts'
 import { LIVE_FILES } from '../../../src/config/index.ts'
 import { parseLive } from '../../../src/config/live.ts'
@@ -54,13 +55,14 @@ for (const [name, items] of FILES) {
     const wrong = await check(text.replace('version: 1', 'version: 1\nnobody: knows'))
     assert.equal(wrong.code, 2, wrong.said)
   })
-  test(`${name}: the service takes every rendered file of live/`, () => {
+  test(`${name}: the service takes every rendered file of live/`, async () => {
     const live = items.find(({ kind, metadata }) => kind === 'ConfigMap' && metadata.name.endsWith('-live'))
     const isElsewhere = items.length > 0 && live === undefined
     assert.equal(isElsewhere, name.startsWith('live-existing'))
     for (const [file, text] of Object.entries(live?.data ?? {})) {
       const known = LIVE_FILES.find((one) => one === file)
       assert.ok(known !== undefined, file)
+      await loadConditionsFor(text)
       const result = parseLive(known, text, file)
       assert.ok(result.ok, result.ok ? '' : JSON.stringify(result.problems))
     }
