@@ -63,6 +63,24 @@ const areas: readonly Area[] = [
     script: 'scripts/verify/mutation.ts',
     minutes: 60,
   },
+  {
+    name: 'image',
+    what: 'size of the layers, a run with KILL, the start under the limits of the pod',
+    script: 'scripts/verify/image.ts',
+    minutes: 15,
+  },
+  {
+    name: 'chart',
+    what: 'helm-unittest, kube-score, Pod Security "restricted" over every values file',
+    script: 'scripts/verify/chart.ts',
+    minutes: 45,
+  },
+  {
+    name: 'cluster',
+    what: 'the chart on a real Kubernetes',
+    script: 'scripts/verify/cluster.ts',
+    minutes: 60,
+  },
 ]
 
 const root = fileURLToPath(new URL('../', import.meta.url))

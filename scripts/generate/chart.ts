@@ -26,7 +26,8 @@ export const CHART_FILES: Readonly<Record<string, () => string>> = {
 const rows = (): readonly ValueRow[] => valueRows(read(`${CHART}/values.yaml`))
 
 function schemaText(): string {
-  const schema = chartSchema()
+  // A copy, in which no two keys share the object that gets the description of one of them.
+  const schema = JSON.parse(JSON.stringify(chartSchema())) as Schema
   for (const { path, description } of rows()) at(schema, path).description ??= description
   const whole: Schema = {
     $schema: 'http://json-schema.org/draft-07/schema#',

@@ -69,12 +69,12 @@ const NOW = Date.parse('2026-12-01T00:00:00Z')
 async function liveProblems(file: LiveFile, text: string): Promise<Problem[]> {
   const found: Problem[] = []
   const bytes = Buffer.from(text)
-  let applied: void | Promise<void>
+  const applied: (void | Promise<void>)[] = []
   await createLive({
     directory: '/live',
     watcher: {
       watch: (path, apply) => {
-        if (path === `/live/${file}`) applied = apply({ bytes, digest: '' })
+        if (path === `/live/${file}`) applied.push(apply({ bytes, digest: '' }))
       },
       look: async () => undefined,
     },
@@ -87,7 +87,7 @@ async function liveProblems(file: LiveFile, text: string): Promise<Problem[]> {
     now: () => NOW,
     limits: NO_LIMITS,
   })
-  await applied
+  await Promise.all(applied)
   return found
 }
 

@@ -223,12 +223,12 @@ describe('the mounted files', () => {
       const file = path.split('/').at(-1) as LiveFile
       const bytes = Buffer.from(read(path))
       let applied = 0
-      let taken: void | Promise<void>
+      const taken: (void | Promise<void>)[] = []
       await createLive({
         directory: '/live',
         watcher: {
           watch: (name, apply) => {
-            if (name === `/live/${file}`) taken = apply({ bytes, digest: '' })
+            if (name === `/live/${file}`) taken.push(apply({ bytes, digest: '' }))
           },
           look: async () => undefined,
         },
@@ -242,7 +242,7 @@ describe('the mounted files', () => {
         now: () => 0,
         limits: NO_LIMITS,
       })
-      await taken
+      await Promise.all(taken)
       assert.equal(formatProblems(problems), '')
       assert.ok(applied > 0)
     })
