@@ -79,7 +79,7 @@ const areas: readonly Area[] = [
     name: 'cluster',
     what: 'the chart on a real Kubernetes',
     script: 'scripts/verify/cluster.ts',
-    minutes: 60,
+    minutes: 45,
   },
 ]
 

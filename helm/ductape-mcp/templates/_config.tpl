@@ -4,6 +4,8 @@
 {{- if index . 1 }}{{ dict "file" (printf "/etc/ductape-mcp/secrets/%s/%s" (index . 0) (index . 1)) | toJson }}{{ end -}}
 {{- end -}}
 
+{{- define "ductape-mcp.socket" -}}unix:/run/ductape-mcp/socket/mcp.sock{{- end -}}
+
 {{- define "ductape-mcp.config" -}}
 {{- $config := deepCopy .Values.config -}}
 {{- $publicHost := include "ductape-mcp.publicHost" . -}}
@@ -18,7 +20,7 @@
 {{- $own := dict
   "version" 1
   "publicUrl" (include "ductape-mcp.publicUrl" .)
-  "listen" "unix:/run/ductape-mcp/socket/mcp.sock"
+  "listen" (include "ductape-mcp.socket" .)
   "ops" "0.0.0.0:9464"
   "live" "/etc/ductape-mcp/live"
   "http" (dict "allowedHosts" $hosts)
@@ -84,7 +86,7 @@ roles:
   "MCP_ACCESS_LOG" "/dev/stdout"
   "MCP_LISTEN" "8443"
   "MCP_HEALTH_LISTEN" "18081"
-  "MCP_UPSTREAM" "unix:/run/ductape-mcp/socket/mcp.sock"
+  "MCP_UPSTREAM" (include "ductape-mcp.socket" .)
   "MCP_OPS" "127.0.0.1:9464"
   "MCP_TLS_CERT" "/etc/nginx/tls/tls.crt"
   "MCP_TLS_KEY" "/etc/nginx/tls/tls.key"

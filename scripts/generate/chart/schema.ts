@@ -196,7 +196,7 @@ function valuesSchema(): Schema {
         }),
       ),
       priorityClassName: objectName,
-      preStopSeconds: whole(1, 300),
+      preStopSeconds: whole(7, 300),
       terminationGracePeriodSeconds: whole(10, 3600),
     }),
     resources,

@@ -30,6 +30,9 @@ function drain(items: readonly Item[]): number {
 const sleep = (pod: PodSpec, name: string): number =>
   container(pod, name).lifecycle?.preStop?.sleep?.seconds ?? 0
 
+const isDrain = (exec: unknown): boolean =>
+  (exec as { command?: string[] }).command?.join(' ') === '/usr/local/bin/ductape-mcp-proxy drain'
+
 const isPlain = (probe: Probe | undefined): boolean =>
   probe === undefined ||
   (probe.httpGet !== undefined && probe.exec === undefined && (probe.httpGet.scheme ?? 'HTTP') === 'HTTP')
@@ -135,10 +138,14 @@ export const LIFECYCLE: readonly Invariant[] = [
   },
   {
     id: 'no-hooks',
-    says: 'No lifecycle hook starts a process.',
+    says: "No lifecycle hook starts a process, but for the proxy's own, which closes the connections that clients keep.",
     check: (items) =>
       allContainers(items)
-        .filter(({ one }) => one.lifecycle?.preStop?.exec !== undefined)
+        .filter(
+          ({ one }) =>
+            one.lifecycle?.preStop?.exec !== undefined &&
+            !(one.name === 'proxy' && isDrain(one.lifecycle.preStop.exec)),
+        )
         .map(({ where }) => where),
     breaks: [
       inContainer('app', (one) => {

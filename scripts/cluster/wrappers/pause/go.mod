@@ -1,0 +1,3 @@
+module ductape-mcp.invalid/cluster/pause
+
+go 1.24
