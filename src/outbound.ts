@@ -120,7 +120,7 @@ export async function dial(_row: keyof typeof OUTBOUND, options: DialOptions): P
     pipelining: 1,
   }
   if (options.proxy !== undefined) {
-    const { ProxyAgent } = await import('undici')
+    const { ProxyAgent } = (await import('undici')).default
     // The proxy decides where the connection ends, so its own address is all that could be checked here.
     return new ProxyAgent({
       uri: options.proxy,
@@ -219,7 +219,7 @@ export async function probe(_row: keyof typeof OUTBOUND, options: DialOptions): 
     })
     return
   }
-  const { Client } = await import('undici')
+  const { Client } = (await import('undici')).default
   const proxy = new Client(options.proxy, {
     connectTimeout: options.connectTimeout,
     headersTimeout: options.connectTimeout,

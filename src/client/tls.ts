@@ -41,7 +41,7 @@ export function readTls(url: URL, options: TlsOptions, io: Io): ClientTls | unde
 
 /** Node's own fetch takes no certificate; undici's does, and is loaded for it alone. */
 export async function tlsFetch(tls: ClientTls): Promise<{ fetch: typeof fetch; close(): Promise<void> }> {
-  const { Agent, fetch: send } = await import('undici')
+  const { Agent, fetch: send } = (await import('undici')).default
   const dispatcher = new Agent({ connect: tls })
   const secured = (input: unknown, init: unknown): unknown =>
     send(input as Parameters<typeof send>[0], { ...(init as Parameters<typeof send>[1]), dispatcher })

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import type { Metafile } from 'esbuild'
 import { build, loadedAtStart, ROOT } from '../../scripts/build.ts'
+import { readSources } from '../../scripts/lib/sources.ts'
 import { complete } from './lib/process.ts'
 
 describe('the bundle', () => {
@@ -45,6 +46,26 @@ describe('the bundle', () => {
     )
     for (const [name, text] of files('a'))
       if (name.endsWith('.mjs')) assert.ok(!/pk_demo_|req_fault/.test(text), name)
+  })
+
+  test('a CommonJS package that is loaded on demand is taken by its one export of the bundle', () => {
+    const faults: string[] = []
+    let seen = 0
+    for (const [path, source] of readSources()) {
+      if (!path.startsWith('src/')) continue
+      for (const { 1: name = '', 2: taken } of source.matchAll(/import\('([^.'][^']*)'\)(\)\.default)?/g)) {
+        const folder = name
+          .split('/')
+          .slice(0, name.startsWith('@') ? 2 : 1)
+          .join('/')
+        const manifest = readFileSync(join(ROOT, 'node_modules', folder, 'package.json'), 'utf8')
+        if ((JSON.parse(manifest) as { type?: string }).type === 'module') continue
+        seen++
+        if (taken === undefined) faults.push(`${path}: ${name}`)
+      }
+    }
+    assert.deepEqual(faults, [])
+    assert.ok(seen >= 3)
   })
 
   test('the licence of each bundled package travels along', () => {

@@ -4,13 +4,14 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
+import { build } from '../../scripts/build.ts'
 import { callCommand } from '../../src/client/call.ts'
 import { DEMO, type Emulator, startEmulator } from '../../src/emulator/index.ts'
 import { capture } from '../client/lib.ts'
 import { freePort } from '../lib/ports.ts'
 import { type Certificates, type KeyPair, makeCertificates } from './lib/certs.ts'
 import { type Nginx, sharedFolder, startNginx } from './lib/nginx.ts'
-import { type Running, start } from './lib/process.ts'
+import { complete, type Running, start } from './lib/process.ts'
 import { mtlsSection, POLICY } from './lib/service.ts'
 import { ROOT, unless } from './lib/tools.ts'
 
@@ -79,6 +80,18 @@ describe('call with a client certificate', { skip: unless('nginx', 'openssl') },
     const { code, out, err } = await call(certs.client, certs.ca, LIST)
     assert.deepEqual({ code, err }, { code: 0, err: '' })
     assert.match(out, /"slug": "dev"/)
+  })
+
+  test('the same from the bundle, which is what the image holds', async () => {
+    const { entry } = await build(join(folder, 'dist'))
+    const files = { cert: certs.client.cert, key: certs.client.key, ca: certs.ca }
+    for (const [name, pem] of Object.entries(files)) writeFileSync(join(folder, `${name}.pem`), pem)
+    const named = ['cert', 'key'].map((name) => `--client-${name}=${join(folder, `${name}.pem`)}`)
+    const url = `https://localhost:${nginx.port}/mcp`
+    const args = [entry, 'call', '--url', url, ...named, `--ca=${join(folder, 'ca.pem')}`, ...LIST]
+    const { code, stdout, stderr } = await complete(process.execPath, args)
+    assert.deepEqual({ code, stderr }, { code: 0, stderr: '' })
+    assert.match(stdout, /"slug": "dev"/)
   })
 
   test('a caller whom the service refuses: 1, and 0 where a refusal is an answer too', async () => {
