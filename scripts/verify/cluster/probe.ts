@@ -241,7 +241,9 @@ switch (command) {
     break
   case 'listen':
     // A peer for connections that policies let through or not.
-    for (const port of args) net.createServer((socket) => socket.end('here\n')).listen(Number(port))
+    // Who only looks whether it is open goes away without reading.
+    for (const port of args)
+      net.createServer((socket) => socket.on('error', () => undefined).end('here\n')).listen(Number(port))
     break
   default:
     process.stderr.write('probe call|post|until|certificates|metric|load|connect|resolve|listen\n')
