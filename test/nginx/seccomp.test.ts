@@ -3,23 +3,13 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { test } from 'node:test'
+import type { SeccompProfile } from '../platform/lib/oci.ts'
 
 const FOLDER = resolve(import.meta.dirname, '../../seccomp')
 const read = (file: string): string => readFileSync(join(FOLDER, file), 'utf8')
 
-interface Profile {
-  readonly defaultAction: string
-  readonly defaultErrnoRet: number
-  readonly architectures: readonly string[]
-  readonly syscalls: readonly {
-    readonly names: readonly string[]
-    readonly action: string
-    readonly errnoRet?: number
-    readonly args?: readonly object[]
-  }[]
-}
-const profile = (file: string): Profile => JSON.parse(read(file)) as Profile
-const allowed = ({ syscalls }: Profile): string[] =>
+const profile = (file: string): SeccompProfile => JSON.parse(read(file)) as SeccompProfile
+const allowed = ({ syscalls }: SeccompProfile): string[] =>
   [
     ...new Set(syscalls.filter(({ action }) => action === 'SCMP_ACT_ALLOW').flatMap(({ names }) => names)),
   ].sort()

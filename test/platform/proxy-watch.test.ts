@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
-import { chmodSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { createServer, type ServerResponse } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -11,7 +11,8 @@ import { connect } from 'node:tls'
 import { type Agent, request } from 'undici'
 import { agentId, type Certificates, type KeyPair, makeCertificates } from './lib/certs.ts'
 import { agent } from './lib/mtls.ts'
-import { type Nginx, sharedFolder, startNginx } from './lib/nginx.ts'
+import { type Nginx, sharedFolder, startNginx, toolsFor } from './lib/nginx.ts'
+import { complete } from './lib/process.ts'
 import { unless } from './lib/tools.ts'
 
 const DEADLINE = 60_000
@@ -162,6 +163,7 @@ for (const { program, shell } of SETS)
       const good = readFileSync(certs.server.keyFile)
       replace(certs.server.keyFile, readFileSync(certs.issueServer().keyFile))
       await until('certificate_failed', async () => (await metric('certificate_failed')) === 1)
+      await until('the alarm', () => happened('proxy_certificate_refused') === 1)
       assert.match(
         String(nginx.events().find((line) => line['event'] === 'proxy_certificate_refused')?.['reason']),
         /key values mismatch/,
@@ -222,7 +224,7 @@ for (const { program, shell } of SETS)
         assert.equal(await statusOf(certs.client), 200)
       }
       assert.equal(happened('proxy_reloaded'), reloads)
-      assert.equal(happened('proxy_files_restored'), 2)
+      await until('both restored', () => happened('proxy_files_restored') === 2)
     })
 
     test('a list that has ended: everybody is refused, and the alarm says why', async () => {
@@ -230,8 +232,10 @@ for (const { program, shell } of SETS)
       replace(list, certs.revocationList([], '210101000000Z'))
       await until('refused', async () => (await statusOf(certs.client)) === 400)
       await until('the alarm', () => happened('proxy_revocation_list_expired') === 1)
-      assert.equal(await metric('not_after_timestamp_seconds{file="crl"}'), Date.UTC(2021, 0, 1) / 1000)
-      assert.equal(nginx.accessLog().at(-1)?.['client'], 'FAILED:CRL has expired')
+      // The watcher says it before it writes its metrics, and nginx answers before it writes its log.
+      const end = Date.UTC(2021, 0, 1) / 1000
+      await until('the metric', async () => (await metric('not_after_timestamp_seconds{file="crl"}')) === end)
+      await until('the log', () => nginx.accessLog().at(-1)?.['client'] === 'FAILED:CRL has expired')
       replace(list, good)
       await until('taken again', async () => (await statusOf(certs.client)) === 200)
     })
@@ -239,6 +243,40 @@ for (const { program, shell } of SETS)
     test('the end of the server certificate is a metric', async () => {
       const { validTo } = new X509Certificate(readFileSync(certs.server.certFile))
       assert.equal(await metric('not_after_timestamp_seconds{file="tls"}'), Date.parse(validTo) / 1000)
+    })
+
+    test('drain closes the connections that clients keep, and new ones are served', async () => {
+      const socket = connect({
+        port: nginx.port,
+        host: '127.0.0.1',
+        servername: 'localhost',
+        ca: certs.ca,
+        ...certs.client,
+      })
+      await once(socket, 'secureConnect')
+      const ended = once(socket.resume(), 'close')
+      socket.write('GET /v1/tools HTTP/1.1\r\nhost: localhost\r\n\r\n')
+      await once(socket, 'data')
+      const [interpreter, PATH] = await toolsFor(shell, folder)
+      const env = { PATH, MCP_RUN_DIR: folder }
+      const { code, stderr } = await complete(interpreter, [join(folder, 'entrypoint'), 'drain'], { env })
+      assert.deepEqual({ code, stderr }, { code: 0, stderr: '' })
+      await ended
+      assert.equal(await statusOf(certs.client), 200)
+    })
+
+    test('the folder of the socket is made where there is none, for its group alone', async () => {
+      const own = join(folder, 'made')
+      const second = await run({
+        MCP_UPSTREAM: `unix:${join(own, 'mcp.sock')}`,
+        MCP_RUN_DIR: join(folder, 'second'),
+      })
+      try {
+        assert.equal(statSync(own).mode & 0o777, 0o770)
+      } finally {
+        second.process.child.kill('SIGTERM')
+        await second.process.exitWithin(DEADLINE)
+      }
     })
 
     test('TERM and QUIT let a call finish, then the exit code is 0', async () => {
@@ -260,7 +298,8 @@ for (const { program, shell } of SETS)
           return held !== undefined
         })
         nginx.process.child.kill(signal)
-        await nginx.process.line(/gracefully shutting down/)
+        // Workers that a reload has ended say that they shut down too; this signal goes to their master alone.
+        await nginx.process.line(/\(SIGQUIT\) received/)
         ;(held as ServerResponse | undefined)?.end('{}')
         assert.equal(await call, 200)
         await client.close()

@@ -61,7 +61,7 @@ const BAD: readonly (readonly [path: string, value: unknown, says: RegExp])[] = 
   ['pod.runAsUser', 0, /minimum|1/],
   ['pod.proxyRunAsUser', 'nginx', /integer/],
   ['pod.hostUsers', true, /false|null/],
-  ['pod.preStopSeconds', 0, /minimum|1/],
+  ['pod.preStopSeconds', 6, /minimum/],
 ]
 
 const issuer = (more: object) =>

@@ -47,7 +47,10 @@ export interface Nginx {
 }
 
 /** Only busybox and its names, so that a tool that Alpine lacks is missed here too. */
-async function toolsFor(shell: Shell, folder: string): Promise<readonly [program: string, PATH: string]> {
+export async function toolsFor(
+  shell: Shell,
+  folder: string,
+): Promise<readonly [program: string, PATH: string]> {
   if (shell === 'dash') return [path('dash'), process.env['PATH'] ?? '']
   const applets = join(folder, 'applets')
   mkdirSync(applets, { recursive: true })
