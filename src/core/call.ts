@@ -32,6 +32,12 @@ export interface BackendReply {
   retryAfter: string | undefined
 }
 
+/** The receipt of a call as JSON texts (docs/reference/evidence.md); its salts stand beside it. */
+export interface Receipt {
+  readonly text: string
+  readonly salts: string
+}
+
 export interface Call {
   /** UUIDv7. */
   readonly id: string
@@ -84,6 +90,18 @@ export interface Call {
   /** Filled in by credentials: what goes to the backend with the call, and what replaces the keys of the service in the answer. */
   credential: Credential | undefined
   held: Redactor | undefined
+
+  /** What the records say of the contents, and the receipt repeats: a keyed digest that is equal for equal requests, salted ones, and their salts (base64url). */
+  requestDigest: string | undefined
+  argsDigest: string | undefined
+  argsSalt: string | undefined
+  resultDigest: string | undefined
+  /** Of the result before credentials were replaced in it, where they were. */
+  resultDigestRaw: string | undefined
+  resultSalt: string | undefined
+  /** `hash` of the decision record. */
+  recordHash: string | undefined
+  receipt: Receipt | undefined
 
   /** Filled in by backend and shape. */
   backendStatus: number | undefined
@@ -152,6 +170,14 @@ export function openCall(origin: CallOrigin): Call {
     deadline: undefined,
     credential: undefined,
     held: undefined,
+    requestDigest: undefined,
+    argsDigest: undefined,
+    argsSalt: undefined,
+    resultDigest: undefined,
+    resultDigestRaw: undefined,
+    resultSalt: undefined,
+    recordHash: undefined,
+    receipt: undefined,
     backendStatus: undefined,
     backendRequestId: undefined,
     reply: undefined,

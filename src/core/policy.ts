@@ -30,6 +30,9 @@ export interface PolicyQuestion {
 
 export type Approval = 'none' | 'notify' | 'confirm' | 'block'
 
+/** How much of a call's arguments its record shows (docs/reference/evidence.md). */
+export type Capture = 'digest' | 'shape' | 'safe-fields' | 'redacted'
+
 /** Why a call was refused; only `role` and `rule` can be relaxed by `observe`. */
 export type PolicyRefusal =
   /** No role of the caller allows it: no role, unknown role, or no rule that matches. */
