@@ -71,7 +71,7 @@ const areas: readonly Area[] = [
   },
   {
     name: 'chart',
-    what: 'helm-unittest, kube-score, Pod Security "restricted" over every values file',
+    what: 'helm-unittest, kube-score, Pod Security "restricted" by Kyverno over every values file',
     script: 'scripts/verify/chart.ts',
     minutes: 45,
   },
@@ -80,6 +80,12 @@ const areas: readonly Area[] = [
     what: 'the chart on a real Kubernetes',
     script: 'scripts/verify/cluster.ts',
     minutes: 45,
+  },
+  {
+    name: 'install',
+    what: 'the install page, typed as it stands, on the one-node cluster',
+    script: 'scripts/verify/install.ts',
+    minutes: 30,
   },
 ]
 

@@ -3,6 +3,7 @@ import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import {
   existsSync,
+  globSync,
   mkdirSync,
   openSync,
   readdirSync,
@@ -81,6 +82,12 @@ async function up(): Promise<number> {
     return 2
   }
   remove()
+  if (podGroups().length > 0) {
+    process.stderr.write(
+      'another cluster runs on this machine, and each would end the pods of the other: take that one down first\n',
+    )
+    return 2
+  }
   mkdirSync(LOGS, { recursive: true })
   makePki()
   writeConfig()
@@ -123,11 +130,11 @@ function removeGroups(folder: string): void {
   }
 }
 
+/** Of every cluster on this machine, with the second version of control groups or the first. */
+const podGroups = (): string[] => globSync(['/sys/fs/cgroup/kubepods', '/sys/fs/cgroup/*/kubepods'])
+
 function remove(): void {
-  for (const controller of readdirSync('/sys/fs/cgroup')) {
-    const pods = join('/sys/fs/cgroup', controller, 'kubepods')
-    if (existsSync(pods)) removeGroups(pods)
-  }
+  for (const folder of podGroups()) removeGroups(folder)
   rmSync(STATE, { recursive: true, force: true })
 }
 

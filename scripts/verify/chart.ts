@@ -1,13 +1,13 @@
 // `npm run verify chart`: helm-unittest, kube-score and the Pod Security Standard "restricted" over the chart; every finding is gone or has its reason here.
-// `-- --kyverno` builds the last of them where it is missing, which takes a quarter of an hour.
+// The three programs are built once, from their Go modules into .cache/tools/bin: 20 minutes on two cores, of which Kyverno takes 13.
 import { execFileSync, spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { createHash } from 'node:crypto'
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join, relative, resolve } from 'node:path'
-import { parseArgs } from 'node:util'
 import { least } from '../../test/platform/chart/lib/values.ts'
 import { CHART, CI, CI_FILES, render } from '../../test/platform/lib/helm.ts'
-import { type Bound, type Figures, publish } from './report.ts'
+import { judge, WEAKENED, weakenedPods } from './chart/pod-security.ts'
+import { type Figures, publish } from './report.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
 const BIN = join(ROOT, '.cache/tools/bin')
@@ -60,8 +60,6 @@ const OPTIONAL = [
   'container-ports-check',
 ]
 
-const { values } = parseArgs({ options: { kyverno: { type: 'boolean', default: false } } })
-
 function go(args: readonly string[], cwd: string): void {
   process.stdout.write(`building: go ${args.join(' ')}\n`)
   execFileSync('go', args, {
@@ -71,18 +69,26 @@ function go(args: readonly string[], cwd: string): void {
   })
 }
 
-/** The program, built with the versions that the wrapper's go.sum names, or undefined where it is not to be built. */
-function tool(name: string, isWanted: boolean, build: () => void): string | undefined {
+/** The program, built anew where it is missing or of another version. */
+function tool(name: string, version: string, build: () => void): string {
+  const stamp = join(BIN, `.${name}.version`)
   const path = join(BIN, name)
-  if (!existsSync(path)) {
-    if (!isWanted) return undefined
+  if (!existsSync(path) || !existsSync(stamp) || readFileSync(stamp, 'utf8') !== version) {
     build()
+    writeFileSync(stamp, version)
   }
   return path
 }
 
-const wrapped = (name: string, main: string) => (): void =>
-  go(['build', '-trimpath', '-ldflags=-s -w', '-o', join(BIN, name), main], join(WRAPPERS, name))
+/** A program whose own go.mod has replace lines, which `go install` ignores: a module of ours repeats them, and pins what it is made of. */
+function wrapped(name: string, main: string): string {
+  const folder = join(WRAPPERS, name)
+  const hash = createHash('sha256')
+  for (const file of ['go.mod', 'go.sum']) hash.update(readFileSync(join(folder, file)))
+  return tool(name, hash.digest('hex'), () =>
+    go(['build', '-trimpath', '-ldflags=-s -w', '-o', join(BIN, name), main], folder),
+  )
+}
 
 const renderings = new Map(
   [['least', least()] as const, ...CI_FILES.map((name) => [name, { files: [join(CI, name)] }] as const)].map(
@@ -143,7 +149,7 @@ function kubeScore(program: string, file: string, text: string): Finding[] {
   )
 }
 
-const kubeScorePath = tool('kube-score', true, () => go(['install', '-trimpath', KUBE_SCORE], ROOT)) ?? ''
+const kubeScorePath = tool('kube-score', KUBE_SCORE, () => go(['install', '-trimpath', KUBE_SCORE], ROOT))
 const findings = [...renderings].flatMap(([file, text]) => kubeScore(kubeScorePath, file, text))
 const open = findings.filter((finding) => !isExplained(finding))
 for (const { file, where, check, says } of open)
@@ -169,73 +175,16 @@ function unitTests(program: string): { passed: number; failed: number } {
   return { passed: Number(passed), failed: Number(failed) }
 }
 
-const units = unitTests(
-  tool(
-    'helm-unittest',
-    true,
-    wrapped('helm-unittest', 'github.com/helm-unittest/helm-unittest/cmd/helm-unittest'),
-  ) ?? '',
-)
+const units = unitTests(wrapped('helm-unittest', 'github.com/helm-unittest/helm-unittest/cmd/helm-unittest'))
 
-/** How many pods hold, and how many do not. */
-function restricted(program: string, text: string): { pass: number; fail: number } {
-  const folder = mkdtempSync(join(tmpdir(), 'kyverno-'))
-  try {
-    const file = join(folder, 'rendered.yaml')
-    writeFileSync(file, text)
-    const { stdout, stderr } = spawnSync(
-      program,
-      ['apply', join(WRAPPERS, 'restricted.yaml'), '--resource', file],
-      {
-        encoding: 'utf8',
-        env: { PATH: process.env['PATH'], HOME: folder },
-      },
-    )
-    const [, pass, fail, errors] = /pass: (\d+), fail: (\d+), warn: \d+, error: (\d+)/.exec(stdout) ?? []
-    if (pass === undefined || errors !== '0') throw new Error(`kyverno: ${stdout}${stderr}`)
-    return { pass: Number(pass), fail: Number(fail) }
-  } finally {
-    rmSync(folder, { recursive: true, force: true })
-  }
-}
-
-const kyverno = tool(
-  'kyverno',
-  values.kyverno,
-  wrapped('kyverno', 'github.com/kyverno/kyverno/cmd/cli/kubectl-kyverno'),
-)
-const pods =
-  kyverno === undefined
-    ? undefined
-    : [...renderings].map(([file, text]) => ({ file, ...restricted(kyverno, text) }))
-for (const { file, fail } of pods ?? [])
-  if (fail > 0) process.stdout.write(`kyverno: ${file}: ${fail} do not hold\n`)
-const weakPods = kyverno === undefined ? 0 : restricted(kyverno, weakened(renderings.get('least') ?? '')).fail
-
-const sum = (list: readonly number[]): number => list.reduce((all, one) => all + one, 0)
-const kyvernoBounds: readonly Bound[] =
-  pods === undefined
-    ? []
-    : [
-        {
-          what: 'Pod Security "restricted": pods that fall short',
-          measured: sum(pods.map(({ fail }) => fail)),
-          bound: 0,
-          kind: 'ceiling',
-        },
-        {
-          what: 'Pod Security "restricted": pods asked',
-          measured: sum(pods.map(({ pass }) => pass)),
-          bound: CI_FILES.length,
-          kind: 'floor',
-        },
-        {
-          what: 'Pod Security "restricted": refused pods of a weakened rendering',
-          measured: weakPods,
-          bound: 1,
-          kind: 'floor',
-        },
-      ]
+const kyverno = wrapped('kyverno', 'github.com/kyverno/kyverno/cmd/cli/kubectl-kyverno')
+const verdicts = [...renderings].map(([file, text]) => ({ file, ...judge(kyverno, text) }))
+for (const { file, fail, says } of verdicts)
+  if (fail > 0) process.stdout.write(`kyverno: ${file}: ${says.trim()}\n`)
+const weak = judge(kyverno, weakenedPods(renderings.get('least') ?? ''))
+const refused = WEAKENED.filter((name) => weak.says.includes(`/Pod/${name} failed`))
+for (const name of WEAKENED)
+  if (!refused.includes(name)) process.stdout.write(`kyverno: ${name} is let through\n`)
 
 const reasons: Figures = {
   title: 'What stays, and why',
@@ -250,14 +199,10 @@ const reasons: Figures = {
 process.exitCode = publish({
   area: 'chart',
   what: 'The chart, rendered with the least values and with every file of its ci/, before three judges that are not ours: helm-unittest, kube-score and the Pod Security Standard "restricted" (by Kyverno). The checklist of this project, kubeconform and the refused values run in every `npm run test:platform`.',
-  command: `npm run verify chart${values.kyverno ? ' -- --kyverno' : ''}`,
+  command: 'npm run verify chart',
   notes: [
-    `${renderings.size} renderings`,
-    ...(kyverno === undefined
-      ? [
-          'Kyverno was not there and not asked for (`-- --kyverno` builds it); the cluster area asks a real apiserver the same',
-        ]
-      : []),
+    `${renderings.size} renderings; ${verdicts.reduce((sum, { pass }) => sum + pass, 0)} pods of them hold "restricted"`,
+    `Each of these, in one pod, is refused: ${refused.join(', ')}`,
   ],
   figures: [reasons],
   bounds: [
@@ -271,6 +216,29 @@ process.exitCode = publish({
       bound: 1,
       kind: 'floor',
     },
-    ...kyvernoBounds,
+    {
+      what: 'Pod Security "restricted": pods that fall short',
+      measured: verdicts.reduce((sum, { fail }) => sum + fail, 0),
+      bound: 0,
+      kind: 'ceiling',
+    },
+    {
+      what: 'Pod Security "restricted": renderings with a pod that holds',
+      measured: verdicts.filter(({ pass }) => pass > 0).length,
+      bound: renderings.size,
+      kind: 'floor',
+    },
+    {
+      what: 'Pod Security "restricted": weakened pods that are refused',
+      measured: refused.length,
+      bound: WEAKENED.length,
+      kind: 'floor',
+    },
+    {
+      what: 'Pod Security "restricted": the same pod, not weakened, holds',
+      measured: weak.pass,
+      bound: 1,
+      kind: 'floor',
+    },
   ],
 })

@@ -65,7 +65,7 @@ test('the certificates are those that the Secrets are made from', { skip: unless
   const certificate = (file: string): X509Certificate =>
     new X509Certificate(readFileSync(join(folder, 'certs', file)))
   const authority = certificate('client-ca/ca.crt')
-  const [, asked = ''] = /https:\/\/([\w.-]+)\/v1\/tools/.exec(text) ?? []
+  const [, asked = ''] = /https:\/\/([\w.-]+):\d+\/v1\/tools/.exec(text) ?? []
   assert.equal(certificate('tls/tls.crt').checkHost(asked), asked)
   for (const file of ['tls/tls.crt', 'clients/agent-1/tls.crt'])
     assert.ok(certificate(file).verify(authority.publicKey), file)

@@ -37,7 +37,7 @@ export async function machineState(): Promise<readonly string[]> {
       .split('\n')
       .map((line) => `mount ${line}`),
     ...SYSCTLS.map((name) => `${name} = ${sysctl(name)}`),
-    ...globSync('/sys/fs/cgroup/*/kubepods').map((folder) => `group ${folder}`),
+    ...globSync(['/sys/fs/cgroup/kubepods', '/sys/fs/cgroup/*/kubepods']).map((folder) => `group ${folder}`),
     ...FOLDERS.filter((folder) => existsSync(folder)).map((folder) => `folder ${folder}`),
     ...rules
       .split('\n')

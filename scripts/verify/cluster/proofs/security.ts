@@ -1,40 +1,9 @@
 // Pod Security restricted refuses each weakening of the pod, and what it lets in runs under the filter, without capabilities and new privileges.
+import { WEAKENINGS } from '../../chart/pod-security.ts'
 import { inNamespace, NAME, NAMESPACE, serverPods, tryKubectl } from '../lib/kube.ts'
 import { type Context, check, type Proof } from '../lib/proof.ts'
 
 type Json = Record<string, unknown>
-
-const object = (value: unknown): Json => value as Json
-const containers = (spec: Json): Json[] => spec['containers'] as Json[]
-const first = (spec: Json): Json => object(containers(spec)[0])
-const security = (spec: Json): Json => object(first(spec)['securityContext'])
-
-/** Each takes away one thing that the chart renders; the name is for the page. */
-const WEAKENINGS: readonly (readonly [string, (spec: Json) => void])[] = [
-  [
-    'privileged',
-    (spec) => Object.assign(security(spec), { privileged: true, allowPrivilegeEscalation: true }),
-  ],
-  ['allowPrivilegeEscalation', (spec) => Object.assign(security(spec), { allowPrivilegeEscalation: true })],
-  [
-    'a capability',
-    (spec) => Object.assign(security(spec), { capabilities: { drop: ['ALL'], add: ['NET_ADMIN'] } }),
-  ],
-  ['capabilities kept', (spec) => Object.assign(security(spec), { capabilities: {} })],
-  ['user 0', (spec) => Object.assign(security(spec), { runAsUser: 0 })],
-  ['runAsNonRoot false', (spec) => Object.assign(security(spec), { runAsNonRoot: false })],
-  ['seccomp Unconfined', (spec) => Object.assign(security(spec), { seccompProfile: { type: 'Unconfined' } })],
-  ['hostNetwork', (spec) => Object.assign(spec, { hostNetwork: true })],
-  ['hostPID', (spec) => Object.assign(spec, { hostPID: true })],
-  ['hostIPC', (spec) => Object.assign(spec, { hostIPC: true })],
-  ['a host port', (spec) => Object.assign(object((first(spec)['ports'] as Json[])[0]), { hostPort: 9464 })],
-  ['a host path', (spec) => void (spec['volumes'] as Json[]).push({ name: 'host', hostPath: { path: '/' } })],
-  [
-    'a sysctl',
-    (spec) =>
-      Object.assign(object(spec['securityContext']), { sysctls: [{ name: 'kernel.msgmax', value: '1' }] }),
-  ],
-]
 
 export const podSecurity: Proof = {
   name: 'pod-security',
@@ -53,7 +22,8 @@ export const podSecurity: Proof = {
       return code === 0 ? '' : stderr
     }
     check((await create(() => undefined)) === '', 'the pod as rendered is refused as well')
-    for (const [name, weaken] of WEAKENINGS) {
+    const weakenings = Object.entries(WEAKENINGS)
+    for (const [name, weaken] of weakenings) {
       const refusal = await create(weaken)
       check(
         refusal.includes('violates PodSecurity "restricted'),
@@ -61,7 +31,7 @@ export const podSecurity: Proof = {
       )
     }
     return {
-      figure: `${WEAKENINGS.length} of ${WEAKENINGS.length} weakenings refused; the pod as rendered accepted`,
+      figure: `${weakenings.length} of ${weakenings.length} weakenings refused; the pod as rendered accepted`,
     }
   },
 }
