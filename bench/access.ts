@@ -24,7 +24,7 @@ export async function accessScale(
       running.push(await start(bench, ours({ name, access: { keys, rules } })))
     const cpus = running.map((): number[] => [])
     const load = { connections: 64, calls: 'modern' as const }
-    for (const server of running) await measure(bench, server, { ...load, until: { seconds: 4 } })
+    for (const server of running) await measure(bench, server, { ...load, until: { calls: 30_000 } })
     for (let pass = 0; pass < passes; pass++) {
       for (const server of rotated(running, pass)) {
         const window = await measure(bench, server, { ...load, until: { seconds } })

@@ -18,7 +18,8 @@ export type Plan = {
   readonly generations: number
   /** Windows of each server in a generation. */
   readonly passes: number
-  readonly warmSeconds: number
+  /** Calls of each era before the first window: a service runs for days, so what V8 compiles at the start is no part of a call. */
+  readonly warmCalls: number
   readonly windowSeconds: number
   readonly pacedSeconds: number
 }
@@ -55,8 +56,8 @@ export async function compare(bench: Bench, targets: readonly Target[], plan: Pl
     try {
       for (const target of rotated(targets, generation)) servers.set(target, await start(bench, target))
       for (const { variant } of rows) {
-        const seconds = plan.warmSeconds / variant.target.eras.length
-        await measure(bench, at(variant), { connections, calls: variant.era, until: { seconds } })
+        const until = { calls: plan.warmCalls }
+        await measure(bench, at(variant), { connections, calls: variant.era, until })
       }
       for (let pass = 0; pass < plan.passes; pass++) {
         for (const row of rotated(rows, generation * plan.passes + pass)) {
@@ -119,7 +120,7 @@ export function compareFigures(comparison: Comparison, plan: Plan): Figures[] {
   return [
     {
       title: 'CPU per call',
-      note: `tools/call ductape_execute, 64 keep-alive connections, closed loop: the median of ${count} windows of ${plan.windowSeconds} s (${plan.generations} generations of fresh processes, ${plan.passes} interleaved windows each). Ratios are medians of the pairwise ratios of windows of one pass; the modern era is set against the legacy figure of SDK 1.x, which knows no other. "waited" is the time that the server's main thread was ready without a core: its own helper threads and what else ran here.`,
+      note: `tools/call ductape_execute, 64 keep-alive connections, closed loop: the median of ${count} windows of ${plan.windowSeconds} s (${plan.generations} generations of fresh processes, ${plan.passes} interleaved windows each, after ${plan.warmCalls.toLocaleString('en')} calls of each era). Ratios are medians of the pairwise ratios of windows of one pass; the modern era is set against the legacy figure of SDK 1.x, which knows no other. "waited" is the time that the server's main thread was ready without a core: its own helper threads and what else ran here.`,
       columns: [
         'server',
         'era',

@@ -22,7 +22,7 @@ export async function layerCosts(bench: Bench, windowSeconds: number): Promise<F
       running.push(await start(bench, ours({ ...layer, name: `without ${layer.name}` })))
     const cpus = new Map<Running, number[]>(running.map((server) => [server, []]))
     const load = { connections: 64, calls: 'modern' as const }
-    for (const server of running) await measure(bench, server, { ...load, until: { seconds: 4 } })
+    for (const server of running) await measure(bench, server, { ...load, until: { calls: 30_000 } })
     for (let pass = 0; pass < passes; pass++) {
       for (const server of rotated(running, pass)) {
         const window = await measure(bench, server, { ...load, until: { seconds: windowSeconds } })

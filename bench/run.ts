@@ -7,13 +7,13 @@ import { CORE, compare, compareBounds, compareFigures, type Plan } from './compa
 import { startIssuer } from './harness/access.ts'
 import { envelope, reference } from './harness/calls.ts'
 import { loadAverage, session } from './harness/session.ts'
-import { entry, floor, ours, peers } from './harness/targets.ts'
+import { entry, floor, imageFlags, ours, peers } from './harness/targets.ts'
 import { layerCosts } from './layers.ts'
 import { scale } from './scale.ts'
 import { sampleStarts, startFigures, startRatio } from './starts.ts'
 
-const full: Plan = { generations: 3, passes: 4, warmSeconds: 5, windowSeconds: 1, pacedSeconds: 2 }
-const short: Plan = { generations: 1, passes: 4, warmSeconds: 2, windowSeconds: 0.6, pacedSeconds: 1 }
+const full: Plan = { generations: 3, passes: 4, warmCalls: 20_000, windowSeconds: 1, pacedSeconds: 2 }
+const short: Plan = { generations: 1, passes: 4, warmCalls: 10_000, windowSeconds: 0.6, pacedSeconds: 1 }
 const bareCeiling = 7
 
 const { quick = false, peers: peersOnly = false } = parseArgs({
@@ -57,6 +57,7 @@ async function main(): Promise<number> {
           `Call: ${bytes('legacy')} B in (legacy), ${bytes('modern')} B (modern); the backend answers ${Buffer.byteLength(envelope(1024))} B`,
           bench.cores.words,
           load,
+          `Ours runs with the flags of the image (${imageFlags.filter((flag) => !/^--(?:allow|permission)/.test(flag)).join(' ')}) and --permission; the peers run as Node comes`,
           'CPU is what the kernel counted for all threads of the server process; every answer was checked, one wrong answer ends the run',
           ...targets.map(({ name, what }) => `${name}: ${what}`),
         ],

@@ -20,7 +20,7 @@ export async function scale(bench: Bench, targets: readonly Target[], seconds: n
   try {
     for (const target of targets) running.push(await start(bench, target))
     for (const server of running) {
-      await measure(bench, server, { connections: 64, calls: 'legacy', until: { seconds: 4 } })
+      await measure(bench, server, { connections: 64, calls: 'legacy', until: { calls: 30_000 } })
     }
     const series = async (connections: number) => {
       const cpus = running.map((): number[] => [])

@@ -1,6 +1,7 @@
 // The servers that a run compares: the floor, the two SDKs and ours, each with how it is started.
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
+import { entrypoint } from '../../scripts/image/entrypoint.ts'
 import { type Access, prepareAccess } from './access.ts'
 import type { Era } from './calls.ts'
 import { root } from './process.ts'
@@ -50,6 +51,13 @@ const NO_LIMITS =
   'principal: { rate: off, concurrency: off, executions: off, inputTokens: off, outputTokens: off, deadline: off }\n'
 const ANY_RATE = 'peerRate: { perMinute: 10000000, burst: 1000000 }'
 
+/** The flags of the image; of the file system everything is allowed, because the folders are others. */
+export const imageFlags: readonly string[] = [
+  ...entrypoint().filter((arg) => arg.startsWith('--') && !arg.startsWith('--allow-fs-')),
+  '--allow-fs-read=*',
+  '--allow-fs-write=*',
+]
+
 /** What the runs start as ours: the bundle when it was built, else the sources; nothing when neither is there. */
 export function entry(): string | undefined {
   return [bundle, sources].find((file) => existsSync(path.join(root, file)))
@@ -63,6 +71,7 @@ export type Variant = {
   readonly config?: readonly string[]
   /** Records go to a file in the run's folder, or are thrown away by the kernel. */
   readonly records?: 'file' | 'null'
+  /** Beside those of the image. */
   readonly nodeArgs?: readonly string[]
   /** Identity, policy and limits; without it they are off. */
   readonly access?: Access
@@ -96,7 +105,7 @@ export function ours(variant: Variant = {}): Target {
       ]
       writeFileSync(config, `${lines.join('\n')}\n`)
       return {
-        args: [...(variant.nodeArgs ?? []), file, 'serve', '--config', config],
+        args: [...imageFlags, ...(variant.nodeArgs ?? []), file, 'serve', '--config', config],
         ...(variant.env === undefined ? {} : { env: variant.env }),
         ...(access !== undefined && { authorization: access.authorization }),
         stdout: records === 'file' ? path.join(dir, `records-${port}.jsonl`) : '/dev/null',

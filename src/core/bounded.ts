@@ -19,7 +19,8 @@ export function createSweep<K, V>(map: Map<K, V>, isIdle: (value: V, now: number
   // A Map's iterator stays valid while entries come and go.
   let hand = map.entries()
   return (count, now) => {
-    for (let looked = 0; looked < count; looked++) {
+    // Once round a small map is enough.
+    for (let left = Math.min(count, map.size); left > 0; left--) {
       let next = hand.next()
       if (next.done === true) {
         hand = map.entries()

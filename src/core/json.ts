@@ -139,7 +139,7 @@ function readObject(): JsonObject {
   if (text.charCodeAt(at) === 0x7d) return leave(object)
   for (;;) {
     if (text.charCodeAt(at) !== 0x22) fail('a member name in quotes is expected')
-    const name = readString()
+    const name = lossless ? readString() : readName()
     if (!lossless && Object.hasOwn(object, name)) inexact('an object names the same member twice')
     skipSpace()
     if (text.charCodeAt(at) !== 0x3a) fail('a colon is expected after a member name')
@@ -204,6 +204,41 @@ function readString(): string {
   }
 }
 
+// A name cut out of the text is a new string each time, which V8 looks up among all names, once to ask for it and once to set it: a quarter of
+// the whole parse. Short names that were seen before are taken from here, each slot by the last name that fell into it.
+const NAME_SLOTS = 256
+const MAX_NAME = 32
+const names: (string | undefined)[] = new Array(NAME_SLOTS).fill(undefined)
+
+function readName(): string {
+  const source = text
+  const start = at + 1
+  let slot = 0
+  let i = start
+  let c = source.charCodeAt(i)
+  while (c !== 0x22) {
+    // An escape, a control character, the end of the text (NaN) or a long name.
+    if (!(c >= 0x20) || c === 0x5c || i - start === MAX_NAME) return readString()
+    slot = (slot * 31 + c) & (NAME_SLOTS - 1)
+    c = source.charCodeAt(++i)
+  }
+  at = i + 1
+  const known = names[slot]
+  if (known !== undefined && isAt(known, start, i)) return known
+  const name = interned(source.slice(start, i))
+  names[slot] = name
+  return name
+}
+
+function isAt(name: string, start: number, end: number): boolean {
+  if (name.length !== end - start) return false
+  for (let i = 0; i < name.length; i++) if (name.charCodeAt(i) !== text.charCodeAt(start + i)) return false
+  return true
+}
+
+/** The same name as V8 keeps it, of its own memory and not a piece of the text. */
+const interned = (name: string): string => Object.keys({ [name]: 0 })[0] ?? name
+
 const ESCAPES: Record<string, string> = {
   '"': '"',
   '\\': '\\',
@@ -254,7 +289,24 @@ function readEscape(): string {
 
 const NUMBER = /-?(?:0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?/y
 
+/** A whole number of at most 15 digits, as most are; undefined (and nothing is read) for every other. */
+function readSmallInteger(): number | undefined {
+  let value = 0
+  let i = at
+  let c = text.charCodeAt(i)
+  if (c === 0x30) c = text.charCodeAt(++i)
+  else {
+    for (; c >= 0x30 && c <= 0x39; c = text.charCodeAt(++i)) value = value * 10 + c - 0x30
+  }
+  if (i === at || i - at > 15 || (c >= 0x30 && c <= 0x39) || c === 0x2e || c === 0x65 || c === 0x45)
+    return undefined
+  at = i
+  return value
+}
+
 function readNumber(): Json {
+  const small = readSmallInteger()
+  if (small !== undefined) return small
   NUMBER.lastIndex = at
   const match = NUMBER.exec(text)
   if (match === null) fail('a number is malformed')

@@ -54,4 +54,16 @@ describe('createSweep', () => {
     sweep(1, 5)
     assert.equal(map.size, 0)
   })
+
+  test('looks at each entry of a small map once', () => {
+    let looked = 0
+    const sweep = createSweep(new Map([['a', 1]]), () => {
+      looked++
+      return false
+    })
+    sweep(2000, 5)
+    assert.equal(looked, 1)
+    sweep(2000, 5)
+    assert.equal(looked, 2)
+  })
 })

@@ -48,6 +48,37 @@ const texts = fc.letrec<{ value: string }>((tie) => ({
 })).value
 
 describe('a request', () => {
+  test('names that were read before stay the names of the text', () => {
+    // More names than are kept, so that each is taken from where another one was.
+    const names = Array.from({ length: 1000 }, (_, i) => `n${i}`)
+    names.push('', '0', '__proto__', 'constructor', 'naïve', '\u{1f511}', 'x'.repeat(32), 'x'.repeat(33))
+    for (let round = 0; round < 3; round++) {
+      for (const name of names) {
+        const parsed = parseExact(`{${JSON.stringify(name)}:1,"other":2}`)
+        assert.ok(parsed.ok)
+        assert.deepEqual(
+          Object.entries(parsed.value as object).sort(),
+          [
+            [name, 1],
+            ['other', 2],
+          ].sort(),
+        )
+        assert.equal(parseExact(`{"${name}":1,"${name}":2}`).ok, false)
+      }
+    }
+  })
+
+  test('whole numbers of every length come back digit by digit, or are refused', () => {
+    for (let digits = 1; digits <= 20; digits++) {
+      const text = '9123456789123456789'.slice(0, digits)
+      const parsed = parseExact(`[${text},0]`)
+      if (digits <= 15) assert.deepEqual(parsed, { ok: true, value: [Number(text), 0] })
+      else assert.equal(parsed.ok, BigInt(text) === BigInt(Number(text)))
+      for (const wrong of [`0${text}`, `${text}.`, `${text}e`, `${text}E+`, `-${text}-`])
+        assert.equal(parseExact(`[${wrong}]`).ok, false, wrong)
+    }
+  })
+
   for (const [text, value] of [
     ['1.0', 1],
     ['1e3', 1000],

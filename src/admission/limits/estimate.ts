@@ -26,7 +26,7 @@ const CONTINUED = 16
  * and base64. What tells these apart is in the pairs: base64 is full of changes between upper, lower and digit, words are not.
  */
 // biome-ignore format: a table, one class a line
-const COSTS = Uint16Array.of(
+const COSTS = Uint8Array.of(
     8,   5, 107,  36,   5,  28,  51,  14, 147,  25,  25,  25,  10,   5, 105, 106, // vowel
     5,   6,  61,  79,  21, 109,  30,  25,   5,  25,  25,  25,  29,   5, 143,  23, // consonant
     5, 148,  13, 185,  31,  67,  57,  50, 118,  25,  25,  25,   9,  36,  25,  25, // upper
@@ -49,13 +49,8 @@ const BYTE_CLASS = Uint8Array.from({ length: 256 }, (_, byte) =>
   byte < 0x80 ? asciiClass(byte) : leadClass(byte),
 )
 
-/** The same for two neighbouring ASCII bytes, so that the usual text needs one look-up a byte; no cost is above 255. */
-const ASCII_COSTS = Uint8Array.from({ length: 128 * 128 }, (_, pair) => {
-  const [before, own] = [BYTE_CLASS[pair >> 7] as number, BYTE_CLASS[pair & 127] as number]
-  return COSTS[(before << 4) | own] as number
-})
-
-const LINE_FEED = 0x0a
+/** A text begins as after a line feed. */
+const START = CONTROL << 4
 
 /** Bytes of a text while they are counted: most texts are short, and memory for each would cost more than the counting. */
 const scratch = Buffer.alloc(16 * 1024)
@@ -77,17 +72,12 @@ export function estimateTokens(text: string | Uint8Array): number {
 
 function tokensOf(bytes: Uint8Array, length: number): number {
   let cost = 0
-  // A text begins as after a line feed.
-  let before = LINE_FEED
+  let before = START
   for (let i = 0; i < length; i++) {
-    const byte = bytes[i] as number
-    if ((before | byte) < 0x80) cost += ASCII_COSTS[(before << 7) | byte] as number
-    else {
-      const own = BYTE_CLASS[byte] as number
-      if (own >= CONTINUED) continue
-      cost += COSTS[((BYTE_CLASS[before] as number) << 4) | own] as number
-    }
-    before = byte
+    const own = BYTE_CLASS[bytes[i] as number] as number
+    if (own >= CONTINUED) continue
+    cost += COSTS[before | own] as number
+    before = own << 4
   }
   return Math.ceil(cost / 100)
 }
