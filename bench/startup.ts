@@ -1,13 +1,12 @@
 // `npm run verify startup`: how long until the first good call, of ours in the ways it can be started and of the peers.
-import { existsSync, readdirSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
 import { publish } from '../scripts/verify/report.ts'
-import { start } from './harness/measure.ts'
 import { root } from './harness/process.ts'
 import { loadAverage, say, session } from './harness/session.ts'
 import { entry, ours, peers, sources, type Target } from './harness/targets.ts'
-import { sampleStarts, startFigures, startRatio } from './starts.ts'
+import { copyBundle, sampleStarts, startFigures, startRatio } from './starts.ts'
 
 const bareCeiling = 7
 const { quick = false } = parseArgs({ options: { quick: { type: 'boolean' } } }).values
@@ -16,23 +15,20 @@ const rounds = quick ? 4 : 12
 async function main(): Promise<number> {
   const load = loadAverage()
   return await session(async (bench) => {
-    const cache = path.join(bench.dir, 'compile-cache')
     const variants: Target[] = [...peers]
     const file = entry()
     if (file !== undefined) {
       variants.push(ours())
-      const cached = ours({
-        name: 'ours, compile cache',
-        what: 'the same with NODE_COMPILE_CACHE filled by an earlier start',
-        env: { NODE_COMPILE_CACHE: cache },
-      })
-      say('filling the compile cache')
-      const running = await start(bench, cached)
-      await running.stop()
-      // Node writes the cache when it exits by itself: nothing there means that the service died of its SIGTERM.
-      if (existsSync(cache) && readdirSync(cache, { recursive: true }).length > 1) variants.push(cached)
-      else say('no compile cache was written')
       if (file !== sources && existsSync(path.join(root, sources))) {
+        const folder = path.join(bench.dir, 'compiled')
+        copyBundle(folder)
+        variants.push(
+          ours({
+            name: 'ours, compiled',
+            what: 'the same without code of V8, as npm run build leaves the bundle',
+            entry: path.join(folder, path.basename(file)),
+          }),
+        )
         const what = `serve from ${sources}, types stripped`
         variants.push(ours({ name: 'ours, sources', what, entry: sources }))
       }

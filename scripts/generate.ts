@@ -18,6 +18,7 @@ import { RECORD_SCHEMA_PATH, recordSchemaText } from './generate/records.ts'
 import { SECCOMP_FILES } from './generate/seccomp.ts'
 import { SIZING_PATH, sizingText } from './generate/sizing.ts'
 import { INJECTED_TOOLS_PATH, injectedToolsText, TOOLS_PATH, toolsText } from './generate/tools.ts'
+import { VECTOR_FILES } from './generate/vectors.ts'
 
 const ROOT = resolve(import.meta.dirname, '..')
 
@@ -34,6 +35,7 @@ export const GENERATED: Readonly<Record<string, () => string | Promise<string>>>
   [OPENAPI_PATH]: openApiText,
   [CLIENT_TYPES_PATH]: clientTypesText,
   [SIZING_PATH]: sizingText,
+  ...VECTOR_FILES,
   [NGINX_TEMPLATE_PATH]: nginxTemplateText,
   [NGINX_PAGE_PATH]: nginxPageText,
   ...SECCOMP_FILES,

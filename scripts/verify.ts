@@ -64,6 +64,18 @@ const areas: readonly Area[] = [
     minutes: 60,
   },
   {
+    name: 'evidence',
+    what: '10^6 mutations of a segment, speed and memory of the verifier',
+    script: 'scripts/verify/evidence.ts',
+    minutes: 30,
+  },
+  {
+    name: 'population',
+    what: '20,000 mixed calls with a kill, a restart and a drain: records, counters and effects agree',
+    script: 'scripts/verify/population.ts',
+    minutes: 6,
+  },
+  {
     name: 'image',
     what: 'size of the layers, a run with KILL, the start under the limits of the pod',
     script: 'scripts/verify/image.ts',

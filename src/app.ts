@@ -2,9 +2,16 @@
 import type { Server } from 'node:http'
 import { Server as NetServer } from 'node:net'
 import type { Dispatcher } from 'undici'
-import { estimateTokens } from './admission/limits/index.ts'
+import { settleCall } from './admission/limits/index.ts'
+import type { Chain } from './audit/chain.ts'
+import { createDigests } from './audit/digests.ts'
+import { createEvidence, type Evidence } from './audit/evidence.ts'
+import { createFloods } from './audit/floods.ts'
+import { createHealth } from './audit/health.ts'
+import { createReceipts } from './audit/receipt.ts'
 import { createRecordWriter } from './audit/record.ts'
-import type { LineWriter } from './audit/writer.ts'
+import type { Witness } from './audit/witness.ts'
+import type { SinkWriter } from './audit/writer.ts'
 import { createBackendClient } from './backend/client.ts'
 import { prepareTimeouts } from './backend/timeouts.ts'
 import { describeCatalogue, describeModule, MODULES } from './catalogue/index.ts'
@@ -12,16 +19,20 @@ import { LOOKUP } from './catalogue/lookup.ts'
 import type { Config } from './config/index.ts'
 import { type Call, openCall, type Verdict } from './core/call.ts'
 import { type Denial, deny } from './core/denials.ts'
-import { type HttpAnswer, type HttpRequest, header } from './core/http.ts'
+import { faultPlace } from './core/fault.ts'
+import type { Draft, HttpAnswer, HttpRequest } from './core/http.ts'
 import type { Json } from './core/json.ts'
+import { once } from './core/once.ts'
 import type { Policy } from './core/policy.ts'
 import { ANONYMOUS, type Principal } from './core/principal.ts'
 import type { LimitRules } from './core/runtime.ts'
 import type { ToolDefinition } from './core/tool.ts'
 import type { CredentialMode } from './credentials/index.ts'
+import { prepareAnswers } from './http/answer.ts'
 import { preflight, prepareCors } from './http/cors.ts'
 import { createListener } from './http/listener.ts'
 import { createOpsListener } from './http/ops.ts'
+import { isOpen } from './http/paths.ts'
 import { createPeerBucket } from './http/peer-bucket.ts'
 import { encodeRest } from './http/rest.ts'
 import type { Router } from './http/router.ts'
@@ -42,7 +53,14 @@ import { createTools } from './tools/index.ts'
 export interface Ports extends PartPorts {
   /** A UUIDv7. */
   newId(): string
-  records: LineWriter
+  /** What the records are written to. */
+  records: SinkWriter
+  /** Begins the chain of this start; the policy that is in force stands in its first record. */
+  openChain(policyDigest: string | undefined): Chain | Promise<Chain>
+  /** Gets every checkpoint, where one is configured. */
+  witness?: Pick<Witness, 'stats'> | undefined
+  /** So many random bytes. */
+  random(size: number): Buffer
   tracing: Tracing | undefined
   backend: Dispatcher
   /** What clients and the backend are told of this service. */
@@ -88,8 +106,16 @@ export async function createApp(config: Config, ports: Ports, overrides: Overrid
   const { log } = ports
   let draining = false
   let inFlight = 0
+  /** Calls that a drain has left behind. */
+  let unfinished = 0
 
-  const parts = await createParts(config, ports, overrides.limits)
+  // The first files are read before there is a chain; its own first record says what they are.
+  let evidence: Evidence | undefined
+  const parts = await createParts(config, ports, overrides.limits, {
+    reloaded: (change) => evidence?.reloaded(change),
+    rotated: () => evidence?.rotated(ports.signingKeys.current()),
+    sweep: () => evidence?.sweep(),
+  })
   const { identity, live, limiter, credentials } = parts
   const timeouts = prepareTimeouts(config.backend.timeout, config.backend.methodTimeouts)
   const toolsFor = (mode: CredentialMode): readonly ToolDefinition[] =>
@@ -109,29 +135,37 @@ export async function createApp(config: Config, ports: Ports, overrides: Overrid
     maxAnswer: config.backend.maxAnswer,
     userAgent: `${ports.server.name}/${ports.server.version}`,
   })
-  const notReady = (): readonly string[] => (draining ? ['draining'] : parts.notReady())
+  const chain = await ports.openChain(live.current().policy?.digest)
+  const health = createHealth({ ...ports, chain, witness: ports.witness })
+  const notReady = (): readonly string[] =>
+    draining ? ['draining'] : [...parts.notReady(), ...health.notReady()]
   const metrics = createMetrics({
     inFlight: () => inFlight,
-    audit: () => ports.records.stats(),
+    audit: health.stats,
     ready: () => notReady().length === 0,
     liveAges: live.ages,
     storeAvailable: () => ports.store.available(),
     build: { version: ports.server.version, node: process.version },
   })
-  const records = createRecordWriter(ports.records, {
-    instance: ports.instance,
+  const digests = createDigests({ fleet: parts.fleet, random: ports.random })
+  const records = createRecordWriter(chain, { tick: ports.tick, digests })
+  const receipts = createReceipts({
+    signer: ports.signingKeys.current,
+    issuer: config.publicUrl ?? `urn:ductape-mcp:${ports.instance}`,
+    chain: chain.id,
     now: ports.now,
-    tick: ports.tick,
+    random: ports.random,
+    onFailure: (count) => log.error('receipts_failed', { count }),
   })
+  const floods = createFloods({ tick: ports.tick, now: ports.now, report: records.refusals })
+  evidence = createEvidence({ chain, records, floods })
 
-  const decided = (call: Call): Verdict => {
+  const decided = (call: Call): Verdict | Promise<Verdict> => {
     // Who was let in with the head could send the body long after, and live on past a revocation.
     if (ports.tick() - call.startedTick > LOOK_AGAIN && identity.isRevoked(call.principal))
       return identity.challenges.answer(deny('token_revoked'))
     ports.tracing?.start(call)
-    call.decided = true
-    records.decision(call)
-    return undefined
+    return evidence.decided(call)
   }
   const recorder: Recorder = {
     decided,
@@ -151,7 +185,7 @@ export async function createApp(config: Config, ports: Ports, overrides: Overrid
         peerOf: identity.peerOf,
         admit: createPeerBucket({ ...config.http.peerRate, tick: ports.tick }).take,
       },
-      identity: identity.options,
+      identity: { ...identity.options, isOpen },
       protocol: { maxBody: config.http.maxBody, decodeMcp },
       resolve: { tools, modeOf: credentials.modeOf },
       validate: { credentialId: parts.credentialId, heldId: parts.heldId },
@@ -159,7 +193,7 @@ export async function createApp(config: Config, ports: Ports, overrides: Overrid
       limits: limiter,
       credentials,
       backend,
-      shape: { maxResult: config.response.maxResult },
+      shape: { maxResult: config.response.maxResult, raw: digests.raw },
     },
     recorder,
     overrides.stages ?? STAGES,
@@ -184,36 +218,28 @@ export async function createApp(config: Config, ports: Ports, overrides: Overrid
     })
   }
 
-  const settle = (call: Call): void => {
-    const delivered = call.result !== undefined && call.denial === undefined ? call.reply?.body : undefined
-    const counted = delivered !== undefined && limiter.countsAnswer(call)
-    limiter.settle(call, counted ? estimateTokens(delivered) : 0, isSpent(call))
-  }
   const closed = (call: Call, answer: { status: number; bytes: number }): void => {
-    if (call.reservation !== undefined) settle(call)
-    if (call.decided) records.outcome(call, answer)
-    else if (call.denial !== undefined) records.decision(call)
+    const tokens = settleCall(limiter, call)
+    if (call.decided) evidence.ended(call, { ...answer, tokens })
     ports.tracing?.end(call, answer.status)
     metrics.observe(call, (ports.tick() - call.startedTick) / 1000)
   }
 
   const encodeMcp = prepareEncoder(ports.server)
-  const inItsForm = (call: Call): HttpAnswer =>
+  const inItsForm = (call: Call): Draft =>
     call.surface === 'mcp' ||
     (call.surface === undefined && (call.request === undefined || call.request.path === '/mcp'))
       ? encodeMcp(call)
       : encodeRest(call)
-  const encode = (call: Call): HttpAnswer => {
-    try {
-      return inItsForm(call)
-    } catch (error) {
-      // A result that cannot be written, nested deeper than the stack for one, still ends in an answer and its record.
-      recorder.fault(call, error)
-      call.result = undefined
-      call.denial = deny('internal_error')
-      return inItsForm(call)
-    }
-  }
+  const withCors = prepareCors(config.http.allowedOrigins)
+  const { encode, answer } = prepareAnswers({
+    draft: inItsForm,
+    fault: recorder.fault,
+    digest: digests.result,
+    evidence,
+    issue: receipts.issue,
+    withCors,
+  })
 
   // The SDK and express serve what is not a call; loading them after the first call keeps the start short.
   const sdk = once(async (): Promise<SdkHandler> => {
@@ -232,39 +258,43 @@ export async function createApp(config: Config, ports: Ports, overrides: Overrid
     sdk,
     revoke: parts.revoke,
     decided,
+    receiptKeys: ports.signingKeys.jwks,
     version: ports.server.version,
     publicUrl: config.publicUrl,
   })
   const router = once(
     async (): Promise<Router> => (await import('./http/router.ts')).createRouter(routes.list),
   )
-  const cors = prepareCors(config.http.allowedOrigins)
 
   /** The answer of a request that is no call, from a router of whatever kind. */
   const routed = async (call: Call, find: () => Promise<HttpAnswer | undefined>): Promise<HttpAnswer> => {
     try {
-      if (call.request?.method === 'OPTIONS') return preflight()
-      const answer = await find()
-      if (answer !== undefined) return noteRefusal(call, answer)
+      if (call.request?.method === 'OPTIONS') return withCors(call, preflight())
+      const found = await find()
+      if (found !== undefined) {
+        // A refusal by the SDK is recorded like one of ours.
+        if (found.refused) {
+          call.denial = deny('mcp_refused')
+          evidence.refused(call)
+          await evidence.kept(call)
+        }
+        return withCors(call, found)
+      }
       call.denial ??= deny('path_unknown')
     } catch (error) {
       recorder.fault(call, error)
       call.denial = deny('internal_error')
     }
-    return encode(call)
-  }
-  const withCors = (call: Call, answer: HttpAnswer): HttpAnswer => {
-    if (config.http.allowedOrigins.length === 0 || call.request === undefined) return answer
-    return { ...answer, headers: { ...answer.headers, ...cors(header(call.request, 'origin')) } }
+    return answer(call)
   }
 
   const main = createListener(
     {
       open: (request, peer) => open(request, peer, 'http'),
       run,
-      encode: (call) => withCors(call, encode(call)),
-      route: async (call, message, response) =>
-        withCors(call, await routed(call, async () => (await router())(call, message, response))),
+      encode,
+      answer,
+      route: (call, message, response) => routed(call, async () => (await router())(call, message, response)),
       notification: progressNotification,
       closed,
       written: () => {
@@ -272,16 +302,16 @@ export async function createApp(config: Config, ports: Ports, overrides: Overrid
       },
       draining: () => draining,
     },
-    { ...config.http, maxHeader: MAX_HEADER, securityHeaders: securityHeaders() },
+    { ...config.http, securityHeaders: securityHeaders() },
   )
   const ops = createOpsListener({
     notReady,
-    warnings: parts.warnings,
+    warnings: () => [...parts.warnings(), ...health.warnings()],
     metrics: () => metrics.render(),
   })
 
   const stdioUser = stdioPrincipal(String(process.getuid?.() ?? 'user'))
-  const finish = (call: Call, answer: HttpAnswer): HttpAnswer => {
+  const done = (call: Call, answer: HttpAnswer): HttpAnswer => {
     closed(call, { status: answer.status, bytes: Buffer.byteLength(answer.body ?? '') })
     inFlight--
     return answer
@@ -301,11 +331,11 @@ export async function createApp(config: Config, ports: Ports, overrides: Overrid
     async handle(request, peer) {
       const call = open(request, peer, 'http')
       await run(call)
-      if (call.denial !== undefined || call.result !== undefined) return finish(call, encode(call))
+      if (call.denial !== undefined || call.result !== undefined) return done(call, await answer(call))
       const route = routes.list.find(
         (row) => row.method === request.method.toLowerCase() && row.path === request.path,
       )
-      return finish(call, await routed(call, async () => route?.answer(call)))
+      return done(call, await routed(call, async () => route?.answer(call)))
     },
     async message(body, fault, onOpen) {
       const call = open(undefined, 'stdio', 'stdio', stdioUser)
@@ -315,8 +345,8 @@ export async function createApp(config: Config, ports: Ports, overrides: Overrid
         (body === undefined ? deny('json_malformed', 'it is empty') : decodeMcp(call, body, undefined))
       onOpen(call)
       if (call.denial === undefined && call.other === undefined) await run(call)
-      if (call.other === undefined || call.denial !== undefined) return finish(call, encode(call))
-      return finish(
+      if (call.other === undefined || call.denial !== undefined) return done(call, await answer(call))
+      return done(
         call,
         await routed(call, async () =>
           (await sdk()).answer(stdioRequest(body), body as Json, routes.listing(call)),
@@ -329,14 +359,16 @@ export async function createApp(config: Config, ports: Ports, overrides: Overrid
       // Takes no new connection and leaves the others: http's own close would cut answers that are still being written.
       NetServer.prototype.close.call(main)
       while (inFlight > 0 && ports.tick() < deadline) await new Promise((resolve) => setTimeout(resolve, 20))
-      const left = inFlight
+      unfinished = inFlight
       main.closeAllConnections()
-      return left
+      return unfinished
     },
     async close() {
       ops.close()
       ops.closeAllConnections()
       await Promise.all([
+        // First, while nothing has been given up yet: what it appends is flushed with everything before it.
+        evidence.close(unfinished),
         backend.close(),
         parts.close(),
         sdk.started() ? sdk().then((handler) => handler.close()) : undefined,
@@ -348,36 +380,3 @@ export async function createApp(config: Config, ports: Ports, overrides: Overrid
 
 /** Milliseconds after which the caller is looked at once more before the effect; less than a revocation takes to arrive. */
 const LOOK_AGAIN = 1000
-
-/** All headers of a request together, in bytes (docs of headers_too_large). */
-const MAX_HEADER = 16_384
-
-/** A refusal by the SDK is recorded like one of ours. */
-function noteRefusal(call: Call, answer: HttpAnswer): HttpAnswer {
-  if (answer.refused) call.denial = deny('mcp_refused')
-  return answer
-}
-
-/** An operation that reached the backend is used up, whether or not it worked; one that was not sent is not. */
-function isSpent(call: Call): boolean {
-  if (!call.decided || (call.stage !== 'backend' && call.stage !== 'shape')) return false
-  return call.denial?.code !== 'backend_unreachable' && call.denial?.code !== 'cancelled'
-}
-
-function faultPlace(error: unknown): string {
-  const stack = error instanceof Error ? (error.stack ?? '') : ''
-  return /\(?([^\s()/]+\.m?[jt]s:\d+:\d+)\)?/.exec(stack.slice(stack.indexOf('\n')))?.[1] ?? 'unknown'
-}
-
-function once<T>(make: () => Promise<T>): (() => Promise<T>) & { started(): boolean } {
-  let made: Promise<T> | undefined
-  const get = (): Promise<T> => {
-    // A failure is not kept: the next call tries again.
-    made ??= make().catch((error: unknown) => {
-      made = undefined
-      throw error
-    })
-    return made
-  }
-  return Object.assign(get, { started: () => made !== undefined })
-}

@@ -41,6 +41,18 @@ const COMMANDS: Record<string, Command> = {
     summary: 'create, list, rotate and revoke API keys',
     run: async (argv, io) => (await import('./cli/key.ts')).keyCommand(argv, io),
   },
+  audit: {
+    summary: 'show that records are complete and unaltered, or find calls in them',
+    run: async (argv, io) => (await import('./cli/audit.ts')).auditCommand(argv, io),
+  },
+  receipt: {
+    summary: 'show that a receipt is genuine, and what it says',
+    run: async (argv, io) => (await import('./cli/receipt.ts')).receiptCommand(argv, io),
+  },
+  evidence: {
+    summary: 'write what an auditor asks for, from verified records',
+    run: async (argv, io) => (await import('./cli/evidence.ts')).evidenceCommand(argv, io),
+  },
   revoke: {
     summary: 'revoke a credential on all replicas',
     run: async (argv, io) => (await import('./cli/revoke.ts')).revokeCommand(argv, io),

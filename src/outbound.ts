@@ -32,6 +32,11 @@ export const OUTBOUND = {
     destination: 'store.redis.url',
     when: 'only where store.redis is set',
   },
+  witness: {
+    purpose: 'Gets a copy of every signed checkpoint of the audit records',
+    destination: 'audit.witness.url (through outbound.proxy where set)',
+    when: 'only where audit.witness.url is set: about once a second while there are calls',
+  },
   otlp: {
     purpose: 'Sends traces; dialled by the OpenTelemetry exporter',
     destination: 'OTEL_EXPORTER_OTLP_ENDPOINT or OTEL_EXPORTER_OTLP_TRACES_ENDPOINT',
@@ -162,9 +167,25 @@ export interface FetchOptions extends Omit<DialOptions, 'origin' | 'connections'
 }
 
 /** One GET on a connection of its own: no redirect is followed, and a longer or later answer rejects. */
-export async function fetchBytes(
+export const fetchBytes = (
+  row: keyof typeof OUTBOUND,
+  options: FetchOptions,
+): Promise<{ status: number; body: Buffer }> =>
+  request(row, options, { method: 'GET', headers: ['accept', 'application/json'] })
+
+/** One POST in the same way. */
+export const postText = (
+  row: keyof typeof OUTBOUND,
+  options: FetchOptions,
+  headers: readonly string[],
+  text: string,
+): Promise<{ status: number; body: Buffer }> =>
+  request(row, options, { method: 'POST', headers: [...headers], body: text })
+
+async function request(
   row: keyof typeof OUTBOUND,
   { url, limit, timeout, ...options }: FetchOptions,
+  what: Pick<Dispatcher.DispatchOptions, 'method'> & { headers: string[]; body?: string },
 ): Promise<{ status: number; body: Buffer }> {
   const { origin, pathname, search } = new URL(url)
   const dispatcher = await dial(row, { ...options, origin, connections: 1 })
@@ -180,7 +201,7 @@ export async function fetchBytes(
         else reject(error)
       }
       dispatcher.dispatch(
-        { origin, path: pathname + search, method: 'GET', headers: ['accept', 'application/json'] },
+        { origin, path: pathname + search, ...what },
         {
           onRequestStart: () => undefined,
           onResponseStart: (_controller, code) => {
@@ -221,6 +242,7 @@ export async function probe(_row: keyof typeof OUTBOUND, options: DialOptions): 
   }
   const { Client } = (await import('undici')).default
   const proxy = new Client(options.proxy, {
+    allowH2: false,
     connectTimeout: options.connectTimeout,
     headersTimeout: options.connectTimeout,
   })

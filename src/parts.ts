@@ -1,5 +1,7 @@
 // Puts together what lives beneath the calls: fleet key, store, revocations, identity, live files, limits and credentials.
 import { createLimiter, defaultLimits, type Limiter } from './admission/limits/index.ts'
+import type { SigningKeys } from './audit/keys.ts'
+import type { LiveChange } from './audit/record.ts'
 import { listOperations } from './catalogue/operations.ts'
 import { type Config, createFileWatcher, type FileSource, formatProblems } from './config/index.ts'
 import type { Denial } from './core/denials.ts'
@@ -29,11 +31,23 @@ export interface PartPorts {
   files: FileSource
   /** GET of a document of an authorization server. */
   fetch: IdentityPorts['fetch']
+  /** What receipts and checkpoints are signed with. */
+  signingKeys: SigningKeys
   /** The fleet key as it was read at the start, or one made for this start. */
   fleet: Parameters<typeof createFleetHolder>
 }
 
+/** What the records are kept with. */
+export interface PartHooks {
+  reloaded(change: LiveChange): void
+  /** Another key signs from now on. */
+  rotated(): void
+  /** Every second. */
+  sweep(): void
+}
+
 export interface Parts {
+  fleet: Fleet
   identity: Identity
   live: Live
   limiter: Limiter
@@ -62,7 +76,8 @@ const POLL_REVOCATIONS = 2000
 export async function createParts(
   config: Config,
   ports: PartPorts,
-  limits: LimitRules = defaultLimits(),
+  limits: LimitRules | undefined,
+  hooks: PartHooks,
 ): Promise<Parts> {
   const { now, tick, log, store } = ports
   const watcher = createFileWatcher(ports.files)
@@ -79,6 +94,14 @@ export async function createParts(
     watcher.watch(config.keys.fleet.file, ({ bytes }) => {
       const fault = holder.reload(bytes?.toString('utf8'))
       if (fault !== undefined) log.error('fleet_key_refused', { reason: fault })
+    })
+  }
+
+  if (config.receipts.keys !== undefined && config.receipts.keys !== 'boot') {
+    watcher.watch(config.receipts.keys.file, ({ bytes }) => {
+      const fault = ports.signingKeys.reload(bytes?.toString('utf8'))
+      if (fault === undefined) hooks.rotated()
+      else log.error('receipt_keys_refused', { reason: fault })
     })
   }
 
@@ -113,14 +136,17 @@ export async function createParts(
     operations: listOperations(config.catalogue !== 'enforce'),
     revocations,
     onApplied: (file, digest) => {
+      hooks.reloaded({ file, applied: true, digest, policyDigest: live.current().policy?.digest })
       // What was verified under the old files is looked at again.
       identity.drop()
       log.info('live_file_applied', { file, digest })
     },
-    onRefused: (file, problems) =>
-      log.error('live_file_refused', { file, problems: formatProblems(problems.slice(0, MAX_SHOWN)) }),
+    onRefused: (file, problems, digest) => {
+      hooks.reloaded({ file, applied: false, digest, policyDigest: live.current().policy?.digest })
+      log.error('live_file_refused', { file, problems: formatProblems(problems.slice(0, MAX_SHOWN)) })
+    },
     now,
-    limits,
+    limits: limits ?? defaultLimits(),
   })
   const limiter = createLimiter({
     store,
@@ -143,6 +169,7 @@ export async function createParts(
   let timer: NodeJS.Timeout | undefined
 
   return {
+    fleet,
     identity,
     live,
     limiter,
@@ -175,6 +202,7 @@ export async function createParts(
       timer ??= setInterval(() => {
         void watcher.look()
         void limiter.maintain()
+        hooks.sweep()
       }, LOOK_EVERY)
       timer.unref()
     },

@@ -1,5 +1,5 @@
 // The routes beside the tool calls: other MCP messages, the documents of the REST interface, how to get in, and administration.
-import type { Call } from './core/call.ts'
+import type { Call, Verdict } from './core/call.ts'
 import { type Denial, deny } from './core/denials.ts'
 import type { HttpAnswer, HttpRequest } from './core/http.ts'
 import type { Json } from './core/json.ts'
@@ -22,7 +22,9 @@ export interface RouteParts {
   /** Judges and stores a revocation. */
   revoke(body: Json, principal: Principal): Promise<Denial | { answer: Json }>
   /** Writes the decision of an administrative action before it takes effect, or refuses it after all. */
-  decided(call: Call): Denial | undefined
+  decided(call: Call): Verdict | Promise<Verdict>
+  /** The public keys that receipts and checkpoints are checked with, as a JWK Set. */
+  receiptKeys(): string
   version: string
   publicUrl: string | undefined
 }
@@ -84,13 +86,22 @@ export function createRoutes(parts: RouteParts): Routes {
     metadata(''),
     metadata('/mcp'),
     {
+      method: 'get',
+      path: '/.well-known/ductape-mcp/receipt-keys.json',
+      answer: () => ({
+        status: 200,
+        headers: { 'cache-control': 'public, max-age=300' },
+        body: parts.receiptKeys(),
+      }),
+    },
+    {
       method: 'post',
       path: '/v1/admin/revocations',
       answer: async (call) => {
         call.action = 'revoke'
         if (!call.principal.scopes.includes(ADMIN_SCOPE))
           return refuse(call, parts.challenges.answer(deny('scope_insufficient', ADMIN_SCOPE), [ADMIN_SCOPE]))
-        const late = parts.decided(call)
+        const late = await parts.decided(call)
         if (late !== undefined) return refuse(call, late)
         const done = await parts.revoke(call.other as Json, call.principal)
         if ('code' in done) return refuse(call, done)

@@ -29,7 +29,8 @@ export interface LiveOptions {
   }
   /** Told after each file that was taken or refused. */
   onApplied(file: LiveFile, digest: string): void
-  onRefused(file: LiveFile, problems: readonly Problem[]): void
+  /** `digest` of the bytes that were refused; undefined where the file is gone. */
+  onRefused(file: LiveFile, problems: readonly Problem[], digest: string | undefined): void
   /** Milliseconds since the epoch. */
   now(): number
   /** What holds without live/limits.yaml. */
@@ -152,7 +153,7 @@ export async function createLive(options: LiveOptions): Promise<Live> {
       // Without a good one there is nothing to keep: a bad policy is no policy, not the built-in one.
       if (file === 'policy.yaml' && !state.everGood) runtime = { ...runtime, policy: undefined }
       state.staleSince ??= options.now()
-      options.onRefused(file, problems)
+      options.onRefused(file, problems, change.bytes === undefined ? undefined : change.digest)
     })
   }
 

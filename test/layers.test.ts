@@ -116,7 +116,7 @@ describe('layers', () => {
       ['src/cli/dev.ts', "import { startEmulator } from '../emulator/index.ts'"],
       ['src/http/a.ts', "import http from 'node:http'\nhttp.createServer()\nhttp.STATUS_CODES[200]"],
       ['src/http/b.ts', "import type { Socket } from 'node:net'\nimport type { Dispatcher } from 'undici'"],
-      ['src/audit/writer.ts', "import { Socket } from 'node:net'"],
+      ['src/audit/sink.ts', "import { Socket } from 'node:net'"],
       ['src/outbound.ts', "import { connect } from 'node:net'\nawait import('undici')\nawait fetch('x')"],
       ['src/mcp/sdk.ts', "import { Server } from '@modelcontextprotocol/server'\nmodern.fetch()"],
       ['src/main.ts', "await import('./cli/serve.ts')"],

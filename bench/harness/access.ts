@@ -99,7 +99,7 @@ export function prepareAccess(live: string, { issuer, keys, rules }: Access): Pr
   const deny = [{ name: 'no-secrets', module: 'secrets' }]
   const allow = [...others, { tool: 'ductape_*', effect: ['read', 'write'], env: ['dev', 'stg', 'prd'] }]
   write('policy.yaml', { version: 1, roles: { [role]: { allow, deny } } })
-  const config = [`publicUrl: ${publicUrl}`, 'catalogue: enforce']
+  const config = [`publicUrl: ${publicUrl}`, 'catalogue: enforce', 'receipts: { keys: boot }']
   if (issuer !== undefined) {
     const options = { issuer: issuer.url, claims: { tenant: 'tenant' } }
     return {

@@ -75,6 +75,7 @@ const USED_WITH = {
   backend: [],
   issuer: ['config', 'auth', 'oauth'],
   store: ['store', 'redis', 'url'],
+  witness: ['config', 'audit', 'witness', 'url'],
   otlp: ['otel'],
   service: undefined,
 } satisfies Record<keyof typeof OUTBOUND, string[] | undefined>

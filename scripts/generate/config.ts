@@ -37,7 +37,7 @@ backend:
 http:
   maxBody: "512KiB"
 audit:
-  sink: { file: /var/log/ductape-mcp/audit.jsonl }
+  sink: { directory: /var/log/ductape-mcp }
 \`\`\`
 `
 

@@ -28,6 +28,7 @@ const HEADS: Readonly<Record<StageName, string>> = {
   validate: 'the arguments are not those of the tool; nothing was sent to the backend',
   policy: 'the caller may not do this; nothing was sent to the backend',
   limits: 'the caller, the tool or the tenant has used up what it may; nothing was sent to the backend',
+  record: 'the call could not be recorded; nothing was sent to the backend',
   credentials: 'there is no Ductape key to send with the call; nothing was sent to the backend',
   backend: 'the backend was asked, or could not be',
   shape: 'the answer of the backend could not be passed on',

@@ -24,7 +24,7 @@ const NOTES = `
 export async function metricsText(): Promise<string> {
   const metrics = createMetrics({
     inFlight: () => 0,
-    audit: () => ({ written: 0, lost: 0, pendingBytes: 0 }),
+    audit: () => ({ written: 0, pendingBytes: 0, failing: false, chain: undefined, witnessFailures: 0 }),
     ready: () => true,
     liveAges: () => [],
     storeAvailable: () => true,

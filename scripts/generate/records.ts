@@ -1,5 +1,6 @@
-// Writes schema/record.schema.json: the two records of a call, closed, with every set of values that is closed.
+// Writes schema/record.schema.json: the records of every type, closed, with every set of values that is closed.
 import { MODULES } from '../../src/catalogue/index.ts'
+import { LIVE_FILES } from '../../src/config/index.ts'
 import { DENIALS } from '../../src/core/denials.ts'
 import type { JsonObject } from '../../src/core/json.ts'
 import { MCP_METHODS } from '../../src/core/methods.ts'
@@ -23,14 +24,40 @@ const UUID_V7 = '[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]
 const CODES = Object.keys(DENIALS)
 const STAGES = [...new Set(Object.values(DENIALS).map((row) => row.stage))]
 
-const header = (type: string): JsonObject => ({
-  callId: text(`^${UUID_V7}$`, 'UUIDv7, the same in both records of a call'),
-  instance: { type: 'string', description: 'Host or pod, and the id of this start of the process' },
-  seq: count('Number of the record since the start of the process, without gaps'),
-  time: text('^\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d\\.\\d{3}Z$', 'When the record was made, UTC'),
-  type: { const: type },
-  v: { const: 1 },
-})
+const sha256 = (description: string): JsonObject => text('^[A-Za-z0-9_-]{43}$', description)
+const fileDigest = (description: string): JsonObject => text('^[0-9a-f]{64}$', description)
+const keyed = (description: string): JsonObject =>
+  text(
+    '^[a-z0-9]{1,16}\\.[A-Za-z0-9_-]{43}$',
+    `${description}; HMAC under the fleet key that its first part names`,
+  )
+const time = (description: string): JsonObject =>
+  text('^\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d\\.\\d{3}Z$', `${description}, UTC`)
+const jws = (description: string): JsonObject =>
+  text('^[A-Za-z0-9_-]+\\.[A-Za-z0-9_-]+\\.[A-Za-z0-9_-]{86}$', description)
+const JWK: JsonObject = closed({ crv: { const: 'Ed25519' }, kty: { const: 'OKP' }, x: sha256('Public key') })
+
+const CHAIN = text(`^${UUID_V7}$`, 'UUIDv7 of the start of the process that wrote it')
+const CALL = { callId: text(`^${UUID_V7}$`, 'UUIDv7, the same in both records of a call') }
+const POLICY_DIGEST = fileDigest('SHA-256 of the policy file in force; absent where there is none')
+
+/** A record of one type: what every record has, and its own members. */
+function record(type: string, members: JsonObject, optional: readonly string[] = []): JsonObject {
+  return closed(
+    {
+      chain: CHAIN,
+      hash: sha256('SHA-256 of the line without this member'),
+      instance: { type: 'string', description: 'Host or pod' },
+      ...(type !== 'open' && { prev: sha256('hash of the record before it') }),
+      seq: count('Number of the record in its chain, without gaps'),
+      time: time('When the record was made'),
+      type: { const: type },
+      v: { const: 1 },
+      ...members,
+    },
+    optional,
+  )
+}
 
 const RULE: JsonObject = { type: 'string', description: 'Rule of the policy that decided' }
 const WOULD_DENY: JsonObject = {
@@ -38,8 +65,8 @@ const WOULD_DENY: JsonObject = {
   description: 'The policy observes: it let through what it would refuse when it enforces',
 }
 
-const decision = closed({
-  ...header('decision'),
+const decision = record('decision', {
+  ...CALL,
   decision: {
     anyOf: [
       closed({ allowed: { const: true }, rule: RULE, wouldDeny: WOULD_DENY }, ['rule', 'wouldDeny']),
@@ -58,14 +85,21 @@ const decision = closed({
   what: closed(
     {
       action: { ...oneOf(['revoke']), description: 'An administrative request' },
-      credentialId: text('^[a-z0-9]{1,16}\\.[A-Za-z0-9_-]{43}$', 'Keyed hash of the Ductape key of the call'),
+      args: {
+        type: 'object',
+        description: 'The arguments, secrets replaced; only where a rule says record: redacted',
+      },
+      argsDigest: sha256('SHA-256 of the salt of the call and the arguments without credentials'),
+      credentialId: keyed('The Ductape key of the call'),
       effect: oneOf(['read', 'write', 'destructive', 'admin']),
+      idempotencyKey: keyed('The idempotency key of the call'),
       mcpMethod: oneOf([...MCP_METHODS, 'other']),
       method: text(
         '^[A-Za-z][A-Za-z0-9_.]*$',
         'Method of the Ductape catalogue; absent where it is not in it',
       ),
       module: oneOf(MODULES),
+      requestDigest: keyed('Arguments, key id, tenant and tool: equal for equal requests'),
       requestId: text(
         '^[0-9A-Za-z-]{16,36}$',
         'X-Request-Id of the caller where it has the form of an id, else the callId',
@@ -75,22 +109,41 @@ const decision = closed({
         anyOf: [{ type: 'number' }, text(`^(${UUID}|\\d{1,15})$`, '')],
         description: 'Id of the JSON-RPC request where it is a number or has the form of an id',
       },
+      safe: {
+        type: 'object',
+        additionalProperties: text('^[A-Za-z][A-Za-z0-9_:,-]*$', ''),
+        description:
+          'Names of the parts of a product that the call is about; several with commas between them',
+      },
+      shape: {
+        type: 'object',
+        description:
+          'The arguments with values replaced by their types, lists by [shape of the first, count]; ... counts what is not shown',
+      },
       surface: oneOf(['mcp', 'rest']),
       tool: oneOf(toolDeclarations().map(({ name }) => name)),
+      toolDigest: sha256('SHA-256 of what tools/list says of the tool'),
       traceId: text('^[0-9a-f]{32}$', 'W3C trace id'),
       transport: oneOf(['http', 'stdio']),
     },
     [
       'action',
+      'args',
+      'argsDigest',
       'credentialId',
       'effect',
+      'idempotencyKey',
       'mcpMethod',
       'method',
       'module',
+      'requestDigest',
       'revision',
       'rpcId',
+      'safe',
+      'shape',
       'surface',
       'tool',
+      'toolDigest',
       'traceId',
     ],
   ),
@@ -138,8 +191,8 @@ const decision = closed({
   ),
 })
 
-const outcome = closed({
-  ...header('outcome'),
+const outcome = record('outcome', {
+  ...CALL,
   outcome: closed(
     {
       backendRequestId: text('^[A-Za-z0-9_.:-]{1,64}$', 'request_id of the backend'),
@@ -149,22 +202,87 @@ const outcome = closed({
       code: oneOf(CODES),
       durationMs: { type: 'number', minimum: 0 },
       httpStatus: { type: 'integer', minimum: 200, maximum: 599 },
+      resultDigest: sha256('SHA-256 of another salt and the result as it was delivered'),
+      resultDigestRaw: sha256(
+        'The same of the result before credentials were replaced in it, where they were',
+      ),
       status: {
         ...oneOf(['executed', 'failed', 'unknown', 'cancelled', 'fault']),
         description:
           'executed: it ran; failed: the backend said no; unknown: it may have taken effect; cancelled: nothing was sent; fault: this service failed',
       },
+      tokens: count('Estimated tokens of the result, where a budget counted them'),
     },
-    ['backendRequestId', 'backendStatus', 'code'],
+    ['backendRequestId', 'backendStatus', 'code', 'resultDigest', 'resultDigestRaw', 'tokens'],
   ),
 })
+
+const others: readonly JsonObject[] = [
+  record(
+    'open',
+    {
+      configDigest: fileDigest('SHA-256 of the config file; of nothing where there is none'),
+      key: JWK,
+      keyOrigin: oneOf(['file', 'boot']),
+      mode: oneOf(['strict', 'best-effort']),
+      policyDigest: POLICY_DIGEST,
+      previous: closed({ chain: CHAIN, checkpoint: jws('Its last checkpoint') }),
+      registered: { type: 'array', items: CHAIN, description: 'Chains that the store or the folder knows' },
+      service: closed({ name: { type: 'string' }, version: { type: 'string' } }),
+    },
+    ['policyDigest', 'previous', 'registered'],
+  ),
+  record('refusals', {
+    refusals: closed({
+      code: oneOf(CODES),
+      count: count('Refusals after the first one, which has a decision of its own'),
+      from: time('When the first one was'),
+      peer: { type: 'string', description: 'As in who; other = of many peers' },
+      stage: oneOf(STAGES),
+      to: time('When the last one was'),
+    }),
+  }),
+  record(
+    'reload',
+    {
+      policyDigest: POLICY_DIGEST,
+      reload: closed(
+        {
+          applied: { type: 'boolean', description: 'Whether it came into force' },
+          digest: fileDigest('SHA-256 of the file; absent where it is gone'),
+          file: oneOf(LIVE_FILES),
+        },
+        ['digest'],
+      ),
+    },
+    ['policyDigest'],
+  ),
+  record('key', { key: closed({ jwk: JWK, jws: jws('Signed by the key before') }) }),
+  record('lost', {
+    lost: closed({
+      from: time('When the first was lost'),
+      records: count('How many'),
+      to: time('When there was room again'),
+    }),
+  }),
+  record('checkpoint', { checkpoint: jws('Merkle tree head over all records before it') }),
+  record('close', {
+    close: closed({
+      records: {
+        type: 'object',
+        additionalProperties: count(''),
+        description: 'Records of each type, this one counted',
+      },
+    }),
+  }),
+]
 
 export const RECORD_SCHEMA: JsonObject = {
   $schema: 'https://json-schema.org/draft/2020-12/schema',
   title: 'ductape-mcp record',
   description:
-    'One line of the audit records: the decision before a call has an effect, the outcome after; a refused call has a decision only',
-  anyOf: [decision, outcome],
+    'One line of the audit records. A call has a decision before its effect and an outcome after; a refused one has a decision only',
+  anyOf: [decision, outcome, ...others],
 }
 
 export const recordSchemaText = (): string => `${JSON.stringify(RECORD_SCHEMA, null, 2)}\n`

@@ -42,6 +42,6 @@ if (import.meta.main) {
     throw new Error('SOURCE_DATE_EPOCH is no number of seconds')
   await stage(join(out, 'release'), false, seconds)
   await stage(join(out, 'emulator'), true, seconds)
-  // The compile cache goes there, in a stage of the Dockerfile that runs the image's own Node.
+  // V8's code goes there, in a stage of the Dockerfile that runs the image's own Node.
   mkdirSync(join(out, 'cache'))
 }

@@ -83,7 +83,7 @@ const NETWORK = new Set([
 ])
 const DIALLING_GLOBALS = new Set(['fetch', 'WebSocket', 'EventSource', 'XMLHttpRequest'])
 /** A pipe or socket given as a descriptor is no connection of ours. */
-const DESCRIPTOR_SOCKET = 'src/audit/writer.ts'
+const DESCRIPTOR_SOCKET = 'src/audit/sink.ts'
 /** Asks whether somebody listens on the service's own socket before it is replaced. */
 const SOCKET_PROBE = 'src/cli/socket.ts'
 const STANDARD_OUTPUT = 'src/cli/io.ts'

@@ -1,13 +1,14 @@
 // `npm run verify image`: the size of our layers, a run in which an unlisted system call kills, and the start beside bare Node under the pod's limits.
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { performance } from 'node:perf_hooks'
 import { parseArgs } from 'node:util'
-import { imageBuilder } from '../../test/platform/lib/image.ts'
+import { type ImageBuilder, imageBuilder } from '../../test/platform/lib/image.ts'
 import * as oci from '../../test/platform/lib/oci.ts'
 import { killProfile, prepareRelease, type Release } from '../../test/platform/lib/release.ts'
 import { LISTENING_UNIX } from '../../test/platform/lib/service.ts'
+import { entrypoint } from '../image/entrypoint.ts'
 import { publish } from './report.ts'
 
 const PERL = '/usr/bin/perl'
@@ -22,7 +23,7 @@ const full = calls >= 2000 && rounds >= 25
 
 /** Serves, is stopped and continued, writes records to a file and drains: all of it without one kill. */
 async function killRun(release: Release): Promise<{ good: number; kills: number }> {
-  const sink = { file: `${oci.RUN_DIR}/audit.jsonl` }
+  const sink = { directory: oci.RUN_DIR }
   const config = release.configure('kill', { audit: { sink } })
   const service = release.run({ config, seccomp: killProfile() })
   let good = 0
@@ -43,9 +44,10 @@ async function killRun(release: Release): Promise<{ good: number; kills: number 
   return { good, kills: code === 0 ? 0 : 1 }
 }
 
-type Start = (release: Release) => Promise<number>
+/** `rootfs` is the unpacked image. */
+type Start = (release: Release, rootfs: string) => Promise<number>
 
-/** Milliseconds from the runtime's start to the program's end. */
+/** Milliseconds from the runtime's start to the program's end, or to the line that it writes. */
 const untilExit =
   (...args: readonly string[]): Start =>
   async (release) => {
@@ -58,30 +60,41 @@ const untilExit =
     return elapsed
   }
 
-/** Milliseconds from the runtime's start to a socket that takes calls. */
-const untilReady =
-  (env: readonly string[]): Start =>
-  async (release) => {
+const untilLine =
+  (line: RegExp, command: (rootfs: string) => readonly string[]): Start =>
+  async (release, rootfs) => {
     const since = performance.now()
-    const service = release.run({ env })
+    const container = release.run({ args: command(rootfs) })
     try {
-      await service.line(LISTENING_UNIX, 60_000)
+      await container.line(line, 60_000)
       return performance.now() - since
     } finally {
-      await service.remove()
+      await container.remove()
     }
   }
 
+const SERVE = [...entrypoint(), 'serve']
+const READ_APP = '--allow-fs-read=/app/'
+
+/** It may read the files of /app, and not the folder with V8's code. */
+function withoutCode(rootfs: string): string[] {
+  const files = readdirSync(join(rootfs, 'app')).filter((name) => /\.m?js$/.test(name))
+  return SERVE.flatMap((arg) => (arg === READ_APP ? files.map((name) => READ_APP + name) : [arg]))
+}
+
+// A start that ends with a line does not contain the end of the container, so what is subtracted from it does not either.
+const NOTHING = [PERL, '-e', 'print STDERR "up\\n"'] as const
 const STARTS = {
-  runtime: {
-    what: 'the container runtime and a program that does nothing',
-    start: untilExit(PERL, '-e', '0'),
+  up: {
+    what: 'the container runtime, until a program that does nothing runs',
+    start: untilLine(/up/, () => NOTHING),
   },
-  bare: { what: 'Node with an empty script', start: untilExit(oci.NODE, '-e', '0') },
-  ours: { what: 'the service, with the compile cache of the image', start: untilReady([]) },
+  over: { what: 'the same until it is over', start: untilExit(...NOTHING) },
+  bare: { what: 'Node with an empty script, until it is over', start: untilExit(oci.NODE, '-e', '0') },
+  ours: { what: 'the service, with V8’s code of the image', start: untilLine(LISTENING_UNIX, () => SERVE) },
   cold: {
-    what: 'the service without it, as another user than 10001 starts it',
-    start: untilReady(['NODE_DISABLE_COMPILE_CACHE=1']),
+    what: 'the service without it, as under another Node or other flags of V8, which take none of it',
+    start: untilLine(LISTENING_UNIX, withoutCode),
   },
 } as const
 type Kind = keyof typeof STARTS
@@ -93,24 +106,25 @@ const median = (list: readonly number[]): number =>
 async function main(): Promise<number> {
   const folder = mkdtempSync(join(tmpdir(), 'ductape-mcp-verify-image-'))
   let release: Release | undefined
+  let images: ImageBuilder | undefined
   try {
     const rootfs = join(folder, 'rootfs')
-    const images = await imageBuilder(join(folder, 'images'))
+    images = await imageBuilder(join(folder, 'images'))
+    const { baseLayers } = images
     const image = await images.build('release', 'localhost/ductape-mcp:verify')
     await image.unpack(rootfs)
-    const base = image.layers.slice(0, images.baseLayers).reduce((sum, { bytes }) => sum + bytes, 0)
-    const own = image.layers.slice(images.baseLayers).map(({ bytes }) => bytes)
+    const base = image.layers.slice(0, baseLayers).reduce((sum, { bytes }) => sum + bytes, 0)
+    const own = image.layers.slice(baseLayers).map(({ bytes }) => bytes)
     const ownBytes = own.reduce((sum, bytes) => sum + bytes, 0)
-    await images.close()
     oci.putProgram(rootfs, PERL)
     release = await prepareRelease(folder, rootfs, image.config.Env)
 
     const killed = await killRun(release)
-    const times: Record<Kind, number[]> = { runtime: [], bare: [], ours: [], cold: [] }
+    const times: Record<Kind, number[]> = { up: [], over: [], bare: [], ours: [], cold: [] }
     for (let round = 0; round < rounds; round += 1)
-      for (const kind of KINDS) times[kind].push(await STARTS[kind].start(release))
-    const runtime = median(times.runtime)
-    const above = (kind: Kind): number => median(times[kind]) - runtime
+      for (const kind of KINDS) times[kind].push(await STARTS[kind].start(release, rootfs))
+    const above = (kind: Kind): number =>
+      median(times[kind]) - median(kind === 'bare' || kind === 'over' ? times.over : times.up)
     const ratio = (kind: Kind): number => above(kind) / above('bare')
 
     return publish(
@@ -121,7 +135,7 @@ async function main(): Promise<number> {
         notes: [
           'The bases are stand-ins made of this machine’s Node and libraries: their size is not that of the published ones, which a registry shows',
           'In the KILL run a system call that the profile does not name ends the process, in place of failing',
-          `Starts: medians of ${rounds} interleaved rounds. What the container runtime itself takes is measured by a program that does nothing, and subtracted`,
+          `Starts: medians of ${rounds} interleaved rounds. What the container runtime itself takes is measured by a program that does nothing, and subtracted: from the service up to the moment that the program runs, from the bare Node with the end of the container`,
         ],
         figures: [
           {
@@ -130,8 +144,7 @@ async function main(): Promise<number> {
             rows: [
               ['base (stand-in)', base / 1e6],
               ...own.map(
-                (bytes, index) =>
-                  [index === own.length - 1 ? 'compile cache' : 'service', bytes / 1e6] as const,
+                (bytes, index) => [index === own.length - 1 ? 'V8’s code' : 'service', bytes / 1e6] as const,
               ),
               ['ours together', ownBytes / 1e6],
               ['base and ours', (base + ownBytes) / 1e6],
@@ -144,7 +157,7 @@ async function main(): Promise<number> {
               STARTS[kind].what,
               median(times[kind]),
               above(kind),
-              kind === 'runtime' ? '' : ratio(kind),
+              kind === 'up' || kind === 'over' ? '' : ratio(kind),
             ]),
           },
         ],
@@ -170,6 +183,7 @@ async function main(): Promise<number> {
     )
   } finally {
     await release?.close()
+    await images?.close()
     rmSync(folder, { recursive: true, force: true })
   }
 }

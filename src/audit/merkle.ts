@@ -53,31 +53,42 @@ export type Step = string
 
 export const MAX_STEPS = 20
 
-/** The root over the leaves, of which there is one at least, and for each leaf the steps that lead there. */
-export function treePaths(leaves: readonly Buffer[]): { root: Buffer; paths: Step[][] } {
-  const paths: Step[][] = leaves.map(() => [])
-  /** Nodes of one level, each with the first of the leaves below it; the next one's first ends its run. */
-  let level = leaves.map((node, first) => ({ node, first }))
+/** 0x01, left, right. Reading hashes from text into these bytes costs half of what a Buffer for each node does. */
+const pair = Buffer.alloc(65, 1)
+
+function nodeText(left: string, right: string): string {
+  pair.write(left, 1, 'base64url')
+  pair.write(right, 33, 'base64url')
+  return hash('sha256', pair, 'base64url')
+}
+
+/** The root over the leaves (base64url, one at least), and for each leaf the JSON text of the list of steps that lead there. */
+export function treePaths(leaves: readonly string[]): { root: string; paths: string[] } {
   // Pairing neighbours and carrying an odd last one up gives the tree of RFC 9162, which splits at powers of two.
+  const levels: (readonly string[])[] = []
+  let level = leaves
   while (level.length > 1) {
-    const next: typeof level = []
+    levels.push(level)
+    const next: string[] = []
     for (let i = 0; i < level.length; i += 2) {
-      const left = level[i] as (typeof level)[number]
       const right = level[i + 1]
-      if (right === undefined) {
-        next.push(left)
-        continue
-      }
-      const end = level[i + 2]?.first ?? leaves.length
-      const toLeft = `L${left.node.toString('base64url')}`
-      const toRight = `R${right.node.toString('base64url')}`
-      for (let at = left.first; at < right.first; at++) paths[at]?.push(toRight)
-      for (let at = right.first; at < end; at++) paths[at]?.push(toLeft)
-      next.push({ node: nodeHash(left.node, right.node), first: left.first })
+      const left = level[i] as string
+      next.push(right === undefined ? left : nodeText(left, right))
     }
     level = next
   }
-  return { root: level[0]?.node ?? EMPTY, paths }
+  // From the root down, so that what two leaves share of their ways is put together once.
+  let ways = ['']
+  for (const nodes of levels.reverse()) {
+    ways = nodes.map((_, i) => {
+      const above = ways[i >> 1] as string
+      const sibling = nodes[i ^ 1]
+      if (sibling === undefined) return above
+      const step = i & 1 ? `"L${sibling}"` : `"R${sibling}"`
+      return above === '' ? step : `${step},${above}`
+    })
+  }
+  return { root: level[0] ?? EMPTY.toString('base64url'), paths: ways.map((way) => `[${way}]`) }
 }
 
 const STEP = /^[LR][\w-]{43}$/

@@ -1,50 +1,69 @@
-// Writes the two records of a call, decision before the side effect and outcome after, as JSON lines (evidence.md, "Records").
+// Writes the records of calls, decision before the side effect and outcome after, and of the files that came into force (docs/reference/evidence.md).
 import { hash } from 'node:crypto'
 import type { Call } from '../core/call.ts'
 import { type Denial, denialRow } from '../core/denials.ts'
+import { header } from '../core/http.ts'
 import { shownMethod } from '../core/methods.ts'
+import { CAPTURES, DEFAULT_CAPTURE, type PolicyDecision } from '../core/policy.ts'
 import type { Principal } from '../core/principal.ts'
+import type { ToolDefinition } from '../core/tool.ts'
 import { traceIdOf } from '../core/trace.ts'
-import type { LineWriter } from './writer.ts'
+import { redactedArgs, safeOf, shapeOf } from './capture.ts'
+import type { Chain } from './chain.ts'
+import { type Digests, toolDigest } from './digests.ts'
+import type { Refusals } from './floods.ts'
 
 export interface RecordOptions {
-  /** Pod or host, and boot id. */
-  instance: string
-  /** Milliseconds since the epoch. */
-  now(): number
+  digests: Digests
   /** Monotonic milliseconds. */
   tick(): number
 }
 
+/** Each gives the hash of the record; undefined where it could not be appended (see Chain.append). */
 export interface RecordWriter {
-  decision(call: Call): void
-  outcome(call: Call, answer: { status: number; bytes: number }): void
+  /** Also fills in the digests of the request and `recordHash`. */
+  decision(call: Call): string | undefined
+  /** `tokens`: of the result, where a budget counted them. */
+  outcome(
+    call: Call,
+    answer: { status: number; bytes: number; tokens?: number | undefined },
+  ): string | undefined
+  /** Further refusals of one peer in a window. */
+  refusals(refusals: Refusals): string | undefined
+  reload(change: LiveChange): string | undefined
+}
+
+/** A file of live/ that came into force, or was refused. */
+export interface LiveChange {
+  file: string
+  applied: boolean
+  /** SHA-256 of its bytes, lower-case hex; undefined where it is gone. */
+  digest: string | undefined
+  /** Of the policy that is in force now. */
+  policyDigest: string | undefined
 }
 
 /** How an executed call ended; `unknown` = the effect may or may not have happened. */
 export type OutcomeStatus = 'executed' | 'failed' | 'unknown' | 'cancelled' | 'fault'
 
-const RECORD_VERSION = 1
-
-// Members stand in RFC 8785 order (by UTF-16 units), so that later a hash over a line needs no canonicaliser; absent members are left out.
+// Members stand in RFC 8785 order (by UTF-16 units), so that the hash over a line needs no canonicaliser; absent members are left out.
 // The lines are put together as text: an object made for JSON.stringify costs three times as much, twice a call.
-export function createRecordWriter(writer: LineWriter, options: RecordOptions): RecordWriter {
-  let seq = 0
-  const instance = JSON.stringify(options.instance)
-  const time = prepareTime(options.now)
-  const stamp = (type: 'decision' | 'outcome'): string =>
-    `"seq":${seq++},"time":"${time()}","type":"${type}","v":${RECORD_VERSION}`
-
+export function createRecordWriter(
+  chain: Pick<Chain, 'append'>,
+  { digests, tick }: RecordOptions,
+): RecordWriter {
   return {
     decision(call) {
-      const { denial } = call
-      writer.write(
-        `{"callId":"${call.id}","decision":{${decision(call, denial)}},"instance":${instance},${stamp('decision')},"what":{${what(call)}},` +
-          `"who":{${who(call.principal, call.peer)}}}`,
-      )
+      digests.request(call)
+      call.recordHash = chain.append('decision', {
+        callId: call.id,
+        head: `"decision":{${decision(call, call.denial)}},`,
+        tail: `,"what":{${what(call, digests)}},"who":{${who(call.principal, call.peer)}}`,
+      })
+      return call.recordHash
     },
     outcome(call, answer) {
-      const duration = Math.round((options.tick() - call.startedTick) * 1000) / 1000
+      const duration = Math.round((tick() - call.startedTick) * 1000) / 1000
       const outcome =
         word('backendRequestId', call.backendRequestId) +
         number('backendStatus', call.backendStatus ?? call.denial?.backendStatus) +
@@ -53,11 +72,24 @@ export function createRecordWriter(writer: LineWriter, options: RecordOptions): 
         word('code', call.denial?.code) +
         number('durationMs', duration) +
         number('httpStatus', answer.status) +
-        `"status":"${outcomeStatus(call)}"`
-      writer.write(
-        `{"callId":"${call.id}","instance":${instance},"outcome":{${outcome}},${stamp('outcome')}}`,
-      )
+        word('resultDigest', call.resultDigest) +
+        word(
+          'resultDigestRaw',
+          call.resultDigestRaw === call.resultDigest ? undefined : call.resultDigestRaw,
+        ) +
+        `"status":"${outcomeStatus(call)}"` +
+        (answer.tokens === undefined ? '' : `,"tokens":${answer.tokens}`)
+      return chain.append('outcome', { callId: call.id, body: `"outcome":{${outcome}},` })
     },
+    refusals: ({ code, count, from, peer, stage, to }) =>
+      chain.append('refusals', {
+        more: `"refusals":{"code":"${code}","count":${count},"from":"${from}","peer":${quoted(peer)},"stage":"${stage}","to":"${to}"},`,
+      }),
+    reload: ({ file, applied, digest, policyDigest }) =>
+      chain.append('reload', {
+        body: word('policyDigest', policyDigest),
+        more: `"reload":{"applied":${applied},${word('digest', digest)}"file":${JSON.stringify(file)}},`,
+      }),
   }
 }
 
@@ -68,40 +100,77 @@ const word = (name: string, value: string | undefined): string =>
 const number = (name: string, value: number | undefined): string =>
   value === undefined ? '' : `"${name}":${value},`
 
+/** A claim of a token can hold half of a surrogate pair, for which there is no canonical JSON. */
+const quoted = (text: string): string => JSON.stringify(text.toWellFormed())
+
+/** A member of a text that was made in canonical form. */
+const part = (name: string, json: string | undefined): string =>
+  json === undefined ? '' : `"${name}":${json},`
+
 function decision({ policy }: Call, denial: Denial | undefined): string {
-  const outcome = denial === undefined ? '"allowed":true' : `"allowed":false,"code":"${denial.code}"`
-  if (policy === undefined)
-    return denial === undefined ? outcome : `${outcome},"stage":"${denialRow(denial).stage}"`
+  if (denial === undefined) return policy === undefined ? '"allowed":true' : allowed(policy)
   return (
-    outcome +
-    (policy.rule === undefined ? '' : `,"rule":${JSON.stringify(policy.rule)}`) +
-    (denial === undefined ? '' : `,"stage":"${denialRow(denial).stage}"`) +
-    (policy.wouldDeny ? ',"wouldDeny":true' : '')
+    `"allowed":false,"code":"${denial.code}"` +
+    (policy?.rule === undefined ? '' : `,"rule":${quoted(policy.rule)}`) +
+    `,"stage":"${denialRow(denial).stage}"` +
+    (policy?.wouldDeny ? ',"wouldDeny":true' : '')
   )
 }
 
-function what(call: Call): string {
+// A decision is the same object for every call that a rule decides.
+const decisions = new WeakMap<PolicyDecision, string>()
+
+function allowed(policy: PolicyDecision): string {
+  let text = decisions.get(policy)
+  if (text === undefined) {
+    text =
+      '"allowed":true' +
+      (policy.rule === undefined ? '' : `,"rule":${quoted(policy.rule)}`) +
+      (policy.wouldDeny ? ',"wouldDeny":true' : '')
+    decisions.set(policy, text)
+  }
+  return text
+}
+
+function what(call: Call, digests: Digests): string {
   const id = shownRpcId(call.message?.id)
+  const level = CAPTURES.indexOf(call.policy?.record ?? DEFAULT_CAPTURE)
+  const key = call.request === undefined ? undefined : header(call.request, 'idempotency-key')
   return (
     word('action', call.action) +
+    part('args', level >= REDACTED ? redactedArgs(call) : undefined) +
+    word('argsDigest', call.argsDigest) +
     word('credentialId', call.credentialId) +
-    operation(call.effect, shownMethod(call), call.method, call.module) +
-    `"requestId":"${call.requestId}",` +
+    word('effect', call.effect) +
+    word('idempotencyKey', key === undefined ? undefined : digests.idempotencyKey(key)) +
+    operation(shownMethod(call), call.method, call.module) +
+    word('requestDigest', call.requestDigest) +
+    word('requestId', call.requestId) +
     word('revision', call.message?.revision) +
     (id === undefined ? '' : `"rpcId":${JSON.stringify(id)},`) +
-    way(call.surface, call.tool?.declaration.name, traceIdOf(call), call.channel)
+    part('safe', level >= SAFE_FIELDS ? safeOf(call) : undefined) +
+    part('shape', level >= SHAPE ? shapeOf(call) : undefined) +
+    way(call.surface, call.tool, traceIdOf(call), call.channel)
   )
 }
+
+const SHAPE = CAPTURES.indexOf('shape')
+const SAFE_FIELDS = CAPTURES.indexOf('safe-fields')
+const REDACTED = CAPTURES.indexOf('redacted')
 
 // Most calls are like the one before, so these parts of a line are kept as one piece of text.
 const operation = keepLast(
-  (effect, mcpMethod, method, module) =>
-    word('effect', effect) + word('mcpMethod', mcpMethod) + word('method', method) + word('module', module),
+  (mcpMethod: Part, method: Part, module: Part) =>
+    word('mcpMethod', mcpMethod) + word('method', method) + word('module', module),
 )
 
 const way = keepLast(
-  (surface, tool, traceId, channel) =>
-    `${word('surface', surface)}${word('tool', tool)}${word('traceId', traceId)}"transport":"${channel}"`,
+  (surface: Part, tool: ToolDefinition | undefined, traceId: Part, channel: Part) =>
+    word('surface', surface) +
+    word('tool', tool?.declaration.name) +
+    word('toolDigest', tool === undefined ? undefined : toolDigest(tool)) +
+    word('traceId', traceId) +
+    `"transport":"${channel}"`,
 )
 
 // A principal is the same object as long as its credential is kept, and its text with it.
@@ -117,9 +186,9 @@ function who(principal: Principal, peer: string): string {
 
 function whoText(principal: Principal, peer: string): string {
   const member = (name: string, value: string | undefined): string =>
-    value === undefined ? '' : `"${name}":${JSON.stringify(value)},`
+    value === undefined ? '' : `"${name}":${quoted(value)},`
   const list = (name: string, values: readonly string[]): string =>
-    values.length === 0 ? '' : `"${name}":${JSON.stringify(values)},`
+    values.length === 0 ? '' : `"${name}":[${values.map(quoted).join()}],`
   // A token's id lets its holder be followed through other systems, so only its hash is kept (evidence.md, "who").
   const tokenId = principal.tokenId === undefined ? undefined : hash('sha256', principal.tokenId, 'base64url')
   return (
@@ -131,13 +200,13 @@ function whoText(principal: Principal, peer: string): string {
     member('keyId', principal.keyId) +
     `"method":"${principal.method}",` +
     member('owner', principal.owner) +
-    `"peer":${JSON.stringify(peer)},` +
+    `"peer":${quoted(peer)},` +
     // What live/limits.yaml counts by.
     member('principal', principal.id) +
     list('roles', principal.roles) +
     member('spiffeId', principal.spiffeId) +
-    `"subject":${JSON.stringify(principal.subject)}` +
-    (principal.tenant === undefined ? '' : `,"tenant":${JSON.stringify(principal.tenant)}`) +
+    `"subject":${quoted(principal.subject)}` +
+    (principal.tenant === undefined ? '' : `,"tenant":${quoted(principal.tenant)}`) +
     (tokenId === undefined ? '' : `,"tokenId":"${tokenId}"`)
   )
 }
@@ -145,42 +214,31 @@ function whoText(principal: Principal, peer: string): string {
 type Part = string | undefined
 
 /** Remembers the last arguments and what they gave. */
-function keepLast(make: (a: Part, b: Part, c: Part, d: Part) => string): typeof make {
-  let [lastA, lastB, lastC, lastD]: Part[] = []
-  let text = make(lastA, lastB, lastC, lastD)
-  return (a, b, c, d) => {
-    if (a !== lastA || b !== lastB || c !== lastC || d !== lastD) {
-      text = make(a, b, c, d)
-      lastA = a
-      lastB = b
-      lastC = c
-      lastD = d
-    }
-    return text
-  }
-}
-
-/** Many records share a millisecond; its text is made once. */
-function prepareTime(now: () => number): () => string {
-  let last = Number.NaN
+function keepLast<Args extends readonly unknown[]>(make: (...args: Args) => string): typeof make {
+  let last: Args | undefined
   let text = ''
-  return () => {
-    const at = now()
-    if (at !== last) {
-      last = at
-      text = new Date(at).toISOString()
+  return (...args) => {
+    if (last === undefined || !isSame(args, last)) {
+      text = make(...args)
+      last = args
     }
     return text
   }
 }
 
-function outcomeStatus(call: Call): OutcomeStatus {
+function isSame(one: readonly unknown[], other: readonly unknown[]): boolean {
+  for (let i = 0; i < one.length; i++) if (one[i] !== other[i]) return false
+  return true
+}
+
+export function outcomeStatus(call: Call): OutcomeStatus {
   switch (call.denial?.code) {
     case undefined:
     case 'result_too_large':
       return 'executed'
     case 'cancelled':
     case 'backend_unreachable':
+    case 'audit_unavailable':
       return 'cancelled'
     case 'backend_timeout':
     case 'backend_interrupted':

@@ -1,38 +1,74 @@
-// Writes lines to a descriptor: an own bounded queue, one write under way at a time, a line counts as written when the kernel has taken it.
-import fs from 'node:fs'
-import { Socket } from 'node:net'
+// Writes lines to a sink: an own bounded queue, one write under way at a time; a line counts as written when the kernel has taken it.
+import { type Destination, openDescriptor } from './sink.ts'
 
 export interface LineWriter {
-  /** Queues one line (without its line feed); false where the queue is full or the sink is broken, and the line is lost. */
+  /** Queues one line (without its line feed); false where the queue has no room, and the line is lost. */
   write(line: string): boolean
-  /** Resolves when every queued line was taken by the kernel or given up. */
+  /** Resolves when every queued line was taken by the kernel. */
   flush(): Promise<void>
   stats(): { written: number; lost: number; pendingBytes: number }
+}
+
+/** The writer of the records: strict mode waits for it. */
+export interface SinkWriter extends LineWriter {
+  /**
+   * Queues the line with `piece` put in at `at`: parts of a text that was hashed before need not be joined once more. `reserved` lines find
+   * room for RESERVE bytes more.
+   */
+  insert(line: string, at: number, piece: string, reserved: boolean): boolean
+  /** Resolves when everything queued so far was taken by the kernel (true), or could not be within the timeout (false); at once where that is known. */
+  taken(): Promise<boolean>
+  /** True where there is room for new calls again, and not for one line alone. */
+  hasRoom(): boolean
+  /** Why nothing is taken at the moment; undefined while all is well. */
+  fault(): string | undefined
 }
 
 export interface WriterOptions {
   /** Bytes that may wait. */
   maxQueue: number
+  /** Milliseconds after which a sink that takes nothing is told, and nobody waits for it any more. */
+  timeout?: number
   /** Told once for each time that lines begin to be lost. */
-  onLoss?: (reason: 'full' | 'failed') => void
+  onLoss?: () => void
+  /** Told why the sink begins to fail, and with undefined that it takes lines again. */
+  onFault?: (code: string | undefined) => void
 }
 
 /** Bytes of one write; lines are put into a chunk as they come, so that nothing is joined or copied later. */
 const CHUNK = 256 * 1024
-
-/** How long lines are gathered before a write, in milliseconds: one system call then serves many calls. */
+/** For the outcomes of calls under way, of some 1 KiB each, while the queue is full. */
+const RESERVE = 4 * 1024 * 1024
+/** How long lines are gathered before a write where nobody waits for it, in milliseconds: one system call then serves many calls. */
 const GATHER = 20
-
-type Put = (chunk: Buffer, done: (error: Error | null) => void) => void
+const TIMEOUT = 2000
+/** Milliseconds between attempts, doubled from the first to the last: for a reader that is slow, and for a sink that fails. */
+const SLOW = { first: 2, last: 50 }
+const FAILING = { first: 100, last: 5000 }
 
 interface Chunk {
   bytes: Buffer
   used: number
+  /** Bytes that the sink has taken: a write that was cut short goes on there, so that no line is torn. */
+  done: number
   lines: number
+  waiting: Waiting | undefined
 }
 
-export function createLineWriter(descriptor: number, options: WriterOptions): LineWriter {
-  const put = openSink(descriptor)
+/** Everybody who waits for the same write. */
+interface Waiting {
+  promise: Promise<boolean>
+  resolve(taken: boolean): void
+  since: number
+}
+
+const YES = Promise.resolve(true)
+const NO = Promise.resolve(false)
+
+export function createLineWriter(to: number | Destination, options: WriterOptions): SinkWriter {
+  const { maxQueue, timeout = TIMEOUT, onLoss, onFault } = options
+  const sink = typeof to === 'number' ? openDescriptor(to) : to
+  /** Chunks that wait for their write; the first one may be under way. */
   const full: Chunk[] = []
   let current = newChunk(CHUNK)
   /** An emptied chunk that is kept for the next turn. */
@@ -40,16 +76,17 @@ export function createLineWriter(descriptor: number, options: WriterOptions): Li
   let pendingBytes = 0
   let written = 0
   let lost = 0
-  let busy = false
-  let timer: NodeJS.Timeout | undefined
   let losing = false
+  /** A write is under way, or waits to be tried again. */
+  let busy = false
+  let progressAt = 0
+  let fault: string | undefined
+  let delay = 0
+  let gathering: NodeJS.Timeout | undefined
+  let soon: NodeJS.Immediate | undefined
+  let watching: NodeJS.Timeout | undefined
+  let retrying: NodeJS.Timeout | undefined
   let flushed: (() => void)[] = []
-
-  const lose = (lines: number, reason: 'full' | 'failed'): void => {
-    lost += lines
-    if (!losing) options.onLoss?.(reason)
-    losing = true
-  }
 
   const seal = (): void => {
     if (current.lines === 0) return
@@ -59,11 +96,13 @@ export function createLineWriter(descriptor: number, options: WriterOptions): Li
   }
 
   const next = (): void => {
-    clearTimeout(timer)
-    timer = undefined
+    clearTimeout(gathering)
+    clearImmediate(soon)
+    gathering = undefined
+    soon = undefined
     if (busy) return
     if (full.length === 0) seal()
-    const chunk = full.shift()
+    const [chunk] = full
     if (chunk === undefined) {
       const done = flushed
       flushed = []
@@ -71,75 +110,161 @@ export function createLineWriter(descriptor: number, options: WriterOptions): Li
       return
     }
     busy = true
-    put(chunk.bytes.subarray(0, chunk.used), (error) => {
-      busy = false
-      pendingBytes -= chunk.used
-      if (error === null) {
-        written += chunk.lines
-        losing = false
-      } else lose(chunk.lines, 'failed')
-      chunk.used = 0
-      chunk.lines = 0
-      if (chunk.bytes.length === CHUNK) spare = chunk
-      if (flushed.length > 0 || full.length > 0) next()
-      else if (current.lines > 0) timer ??= setTimeout(next, GATHER)
+    progressAt = performance.now()
+    put(chunk)
+    if (busy) watch()
+  }
+
+  const put = (chunk: Chunk): void => {
+    sink.put(chunk.bytes.subarray(chunk.done, chunk.used), chunk.done === 0, (count, code) => {
+      if (count > 0) progress()
+      chunk.done += count
+      if (chunk.done === chunk.used) taken(chunk)
+      else if (code === undefined) put(chunk)
+      else again(chunk, code)
     })
   }
 
-  /** The chunk that the line fits into, whatever its characters are. */
-  const room = (line: string): Chunk => {
-    const most = line.length * 3 + 1
+  const progress = (): void => {
+    progressAt = performance.now()
+    delay = 0
+    losing = false
+    if (fault === undefined) return
+    fault = undefined
+    onFault?.(undefined)
+  }
+
+  const taken = (chunk: Chunk): void => {
+    full.shift()
+    busy = false
+    pendingBytes -= chunk.used
+    written += chunk.lines
+    chunk.waiting?.resolve(true)
+    if (chunk.bytes.length === CHUNK) spare = emptied(chunk)
+    if (flushed.length > 0 || full.length > 0 || current.waiting !== undefined) next()
+    else if (current.lines > 0) gathering ??= setTimeout(next, GATHER)
+  }
+
+  const again = (chunk: Chunk, code: string): void => {
+    const { first, last } = code === 'EAGAIN' ? SLOW : FAILING
+    if (code !== 'EAGAIN') failed(code)
+    delay = Math.min(last, Math.max(first, delay * 2))
+    // A sink that fails for good must not hold the exit; somebody who waits may.
+    retrying = setTimeout(put, delay, chunk)
+    if (flushed.length === 0) retrying.unref()
+  }
+
+  const failed = (code: string): void => {
+    if (fault !== undefined) return
+    fault = code
+    onFault?.(code)
+  }
+
+  /** Looks after `timeout` whether the sink still takes something; one timer for all writes and all who wait. */
+  const watch = (): void => {
+    watching ??= setTimeout(look, timeout).unref()
+  }
+
+  const look = (): void => {
+    watching = undefined
+    if (!busy) return
+    const now = performance.now()
+    if (now - progressAt >= timeout) failed('stalled')
+    let oldest = now
+    for (const chunk of [...full, current]) {
+      const { waiting } = chunk
+      if (waiting === undefined) continue
+      if (now - waiting.since < timeout) oldest = Math.min(oldest, waiting.since)
+      else {
+        chunk.waiting = undefined
+        waiting.resolve(false)
+      }
+    }
+    watching = setTimeout(look, Math.max(1, oldest + timeout - now))
+    if (oldest === now) watching.unref()
+  }
+
+  /** The chunk that a line of this length fits into, whatever its characters are; undefined where the queue has no room. */
+  const roomFor = (length: number, limit: number): Chunk | undefined => {
+    if (pendingBytes + length + 1 > limit) {
+      lost++
+      if (!losing) onLoss?.()
+      losing = true
+      return undefined
+    }
+    const most = length * 3 + 1
     if (current.used + most > current.bytes.length) seal()
     if (most > current.bytes.length) current = newChunk(most)
     return current
   }
 
+  const added = (chunk: Chunk, end: number): void => {
+    chunk.bytes[end] = 0x0a
+    pendingBytes += end + 1 - chunk.used
+    chunk.used = end + 1
+    chunk.lines++
+    if (!busy) gathering ??= setTimeout(next, GATHER)
+  }
+
+  const writeSoon = (): void => {
+    if (!busy) soon ??= setImmediate(next)
+  }
+
   return {
     write(line) {
-      if (pendingBytes + line.length + 1 > options.maxQueue) {
-        lose(1, 'full')
-        return false
-      }
-      const chunk = room(line)
-      const start = chunk.used
-      chunk.used += chunk.bytes.write(line, start)
-      chunk.bytes[chunk.used++] = 0x0a
-      chunk.lines++
-      pendingBytes += chunk.used - start
-      if (!busy && timer === undefined) timer = setTimeout(next, GATHER)
+      const chunk = roomFor(line.length, maxQueue)
+      if (chunk === undefined) return false
+      added(chunk, chunk.used + chunk.bytes.write(line, chunk.used))
       return true
+    },
+    insert(line, at, piece, reserved) {
+      const chunk = roomFor(line.length + piece.length, reserved ? maxQueue + RESERVE : maxQueue)
+      if (chunk === undefined) return false
+      const { bytes } = chunk
+      let end = chunk.used + bytes.write(line.slice(0, at), chunk.used)
+      end += bytes.write(piece, end)
+      added(chunk, end + bytes.write(line.slice(at), end))
+      return true
+    },
+    taken() {
+      if (pendingBytes === 0) return YES
+      if (busy && performance.now() - progressAt >= timeout) return NO
+      const chunk = current.lines > 0 ? current : (full.at(-1) as Chunk)
+      if (chunk.waiting === undefined) {
+        const { promise, resolve } = Promise.withResolvers<boolean>()
+        chunk.waiting = { promise, resolve, since: performance.now() }
+        watch()
+        watching?.ref()
+        writeSoon()
+      }
+      return chunk.waiting.promise
     },
     flush() {
       if (!busy && pendingBytes === 0) return Promise.resolve()
       return new Promise((resolve) => {
         flushed.push(resolve)
+        retrying?.ref()
         next()
       })
     },
+    hasRoom: () => pendingBytes < maxQueue / 2,
+    fault: () => fault,
     stats: () => ({ written, lost, pendingBytes }),
   }
 }
 
-const newChunk = (size: number): Chunk => ({ bytes: Buffer.allocUnsafeSlow(size), used: 0, lines: 0 })
+const newChunk = (size: number): Chunk => ({
+  bytes: Buffer.allocUnsafeSlow(size),
+  used: 0,
+  done: 0,
+  lines: 0,
+  waiting: undefined,
+})
 
-// A pipe or socket is driven by the event loop: a thread blocked in write(2) on a stalled reader could not be ended (process.stdout has the same trouble).
-// A file is written by the thread pool.
-function openSink(descriptor: number): Put {
-  const stat = fs.fstatSync(descriptor)
-  if (stat.isFIFO() || stat.isSocket()) {
-    const socket = new Socket({ fd: descriptor, readable: false, writable: true })
-    // Each failed write reports to its own callback; without a listener the event would end the process.
-    socket.on('error', () => undefined)
-    return (chunk, done) => {
-      socket.write(chunk, (error) => done(error ?? null))
-    }
-  }
-  const put: Put = (chunk, done) => {
-    fs.write(descriptor, chunk, 0, chunk.length, null, (error, count) => {
-      if (error !== null) done(error)
-      else if (count < chunk.length) put(chunk.subarray(count), done)
-      else done(null)
-    })
-  }
-  return put
+function emptied(chunk: Chunk): Chunk {
+  chunk.used = 0
+  chunk.done = 0
+  chunk.lines = 0
+  chunk.waiting = undefined
+  return chunk
 }

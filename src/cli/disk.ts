@@ -1,6 +1,11 @@
 // The files of the configuration on the real file system.
-import { readFile, stat } from 'node:fs/promises'
+import { readFile as readWithCallback, stat as statWithCallback } from 'node:fs'
+import { promisify } from 'node:util'
 import type { FileSource } from '../config/index.ts'
+
+// node:fs/promises would load Node's readline, and twelve more of its modules, at each start.
+const stat = promisify(statWithCallback)
+const readFile = promisify(readWithCallback)
 
 /** More than any of them may hold; what is larger is not read at all. */
 const MAX_BYTES = 64 * 1024 * 1024

@@ -1,7 +1,7 @@
 // Makes the ports of a running service from the process: configuration, log, records, tracing, backend connection.
 
 import { randomBytes, randomUUIDv7 } from 'node:crypto'
-import { constants, openSync, statSync } from 'node:fs'
+import { statSync } from 'node:fs'
 import { hostname } from 'node:os'
 import type { Ports } from '../app.ts'
 import { createLineWriter, type LineWriter } from '../audit/writer.ts'
@@ -14,6 +14,7 @@ import { createTracing } from '../telemetry/spans.ts'
 import { diskFiles } from './disk.ts'
 import { IDENTITY } from './identity.ts'
 import { type Io, openStandardStreams, UsageError } from './io.ts'
+import { openRecords } from './records.ts'
 
 export interface Prepared {
   config: Config
@@ -38,7 +39,12 @@ const CONNECT_TIMEOUT = 10_000
 const FLUSH_LIMIT = 2000
 
 export async function prepare({ configPath, io, recordsTo, backendUrl }: PrepareOptions): Promise<Prepared> {
-  const loaded = await loadConfig({ path: configPath, env: io.env, readFile: io.readFile })
+  let configText = ''
+  const readFile = (path: string): string => {
+    configText = io.readFile(path)
+    return configText
+  }
+  const loaded = await loadConfig({ path: configPath, env: io.env, readFile })
   if (!loaded.ok) throw new UsageError(formatProblems(loaded.problems))
   const config: Config =
     backendUrl === undefined
@@ -46,30 +52,44 @@ export async function prepare({ configPath, io, recordsTo, backendUrl }: Prepare
       : { ...loaded.config, backend: { ...loaded.config.backend, url: backendUrl } }
 
   openStandardStreams()
-  const descriptor = recordDescriptor(config, recordsTo)
   // Two writers of one pipe would cut each other's lines, and only one of them would be woken when the reader goes on.
-  const shared = descriptor === STDERR
+  const shared = config.audit.sink === 'stdout' && recordsTo === STDERR
   const logWriter = createLineWriter(STDERR, {
     maxQueue: shared ? LOG_QUEUE + config.audit.maxQueue : LOG_QUEUE,
+    timeout: config.audit.timeout,
   })
   const log = createLog(config.telemetry.log.level, Date.now, (line) => logWriter.write(line))
   for (const warning of loaded.warnings) log.warn('config_warning', { text: warning })
 
-  const records = shared
-    ? logWriter
-    : createLineWriter(descriptor, {
-        maxQueue: config.audit.maxQueue,
-        onLoss: (reason) => log.error('audit_lines_lost', { reason }),
-      })
   const traced = await createTracing({ env: io.env, service: IDENTITY })
   if (!traced.ok) throw new UsageError(traced.problem)
+
+  const store = await createStore(config.store === 'memory' ? 'memory' : config.store, {
+    now: Date.now,
+    random: Math.random,
+    readFile: io.readFile,
+    report: (reason) => log.error('store_unreachable', { reason }),
+  })
+  const fleet = readFleet(config, io, log)
+  const chain = randomUUIDv7()
+  const { close, ...evidence } = openRecords({
+    config,
+    configText,
+    io,
+    log,
+    chain,
+    store,
+    fleet,
+    standard: shared ? logWriter : recordsTo,
+  })
 
   const ports: Ports = {
     now: Date.now,
     tick: () => performance.now(),
     newId: randomUUIDv7,
+    random: randomBytes,
     log,
-    records,
+    ...evidence,
     tracing: traced.tracing,
     backend: await dial('backend', {
       origin: config.backend.url,
@@ -78,31 +98,14 @@ export async function prepare({ configPath, io, recordsTo, backendUrl }: Prepare
       proxy: config.outbound.proxy,
       connectTimeout: CONNECT_TIMEOUT,
     }),
-    store: await createStore(config.store === 'memory' ? 'memory' : config.store, {
-      now: Date.now,
-      random: Math.random,
-      readFile: io.readFile,
-      report: (reason) => log.error('store_unreachable', { reason }),
-    }),
+    store,
     files: diskFiles,
     fetch: issuerFetch(config, io),
-    fleet: readFleet(config, io, log),
-    instance: `${hostname()}/${randomUUIDv7()}`,
+    fleet,
+    instance: `${hostname()}/${chain}`,
     server: IDENTITY,
   }
-  return { config, ports, log, flush: (also) => flushAll([records, logWriter], also) }
-}
-
-function recordDescriptor(config: Config, standard: 1 | 2): number {
-  const { sink } = config.audit
-  if (sink === 'stdout') return standard
-  try {
-    return openSync(sink.file, constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT, 0o600)
-  } catch (error) {
-    throw new UsageError(
-      `audit.sink: the file ${sink.file} cannot be opened for writing (${codeOf(error)}).\n`,
-    )
-  }
+  return { config, ports, log, flush: (also) => flushAll([evidence.records, logWriter], also, close) }
 }
 
 /** Documents of an issuer are small; whatever is larger is not one. */
@@ -161,13 +164,16 @@ const codeOf = (error: unknown): string =>
 async function flushAll(
   writers: readonly LineWriter[],
   also: Promise<unknown> | undefined,
+  close: () => Promise<void>,
 ): Promise<boolean> {
   const late = new Promise<boolean>((resolve) => {
     setTimeout(() => resolve(false), FLUSH_LIMIT).unref()
   })
-  const done = Promise.all([also, ...writers.map((writer) => writer.flush())]).then(
-    () => true,
-    () => false,
-  )
+  const done = Promise.all([also, ...writers.map((writer) => writer.flush())])
+    .then(close)
+    .then(
+      () => true,
+      () => false,
+    )
   return Promise.race([done, late])
 }

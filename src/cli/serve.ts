@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { parseArgs } from 'node:util'
 import { type App, createApp } from '../app.ts'
 import type { Config } from '../config/index.ts'
+import { isLoopback } from '../core/loopback.ts'
 import { IDENTITY } from './identity.ts'
 import { EXIT, type ExitCode, type Io, UsageError } from './io.ts'
 import { type Prepared, prepare } from './prepare.ts'
@@ -46,6 +47,11 @@ export async function serveCommand(argv: string[], io: Io): Promise<ExitCode> {
       'listen: a unix socket is for requests that nginx has authenticated, and this configuration has no authenticator. Set auth, or listen on 127.0.0.1.\n',
     )
   }
+  if (signsForOthers(config) && config.receipts.keys === undefined) {
+    throw new UsageError(
+      'receipts.keys: a key made at the start signs for callers on loopback only, and this service has others. Make one with "openssl genpkey -algorithm ed25519 -out receipt-keys.pem" and write receipts: { keys: { file: ... } }, the same for all replicas. For a try-out write keys: boot; its receipts verify as self-asserted only.\n',
+    )
+  }
   const app = await createApp(config, prepared.ports)
   const url =
     config.listen.kind === 'unix'
@@ -53,13 +59,15 @@ export async function serveCommand(argv: string[], io: Io): Promise<ExitCode> {
       : `http://${await listen(app.main, 'listen', config.listen)}`
   app.watch()
   const ops = config.ops === undefined ? undefined : await listen(app.ops, 'ops', config.ops)
+  // Who reads the banner may send the signal at once.
+  const ended = untilSignal(app, prepared, async () => emulator?.close())
   io.err(banner(app, config, url, ops))
   if (emulator !== undefined) io.err(emulator.hints(url))
   prepared.log.info('started', { version: IDENTITY.version, node: process.version, url, ops })
   setTimeout(() => {
     app.preload().catch(() => prepared.log.error('preload_failed'))
   }, PRELOAD_AFTER).unref()
-  return untilSignal(app, prepared, async () => emulator?.close())
+  return ended
 }
 
 async function listen(server: Server, key: string, address: { host: string; port: number }): Promise<string> {
@@ -77,6 +85,13 @@ async function listen(server: Server, key: string, address: { host: string; port
 
 const hasAuthenticator = ({ auth }: Config): boolean =>
   auth?.oauth !== undefined || auth?.apiKeys !== undefined || auth?.mtls !== undefined
+
+/** Whoever is identified, and does not sit on this machine, takes receipts to people who cannot ask this process. */
+function signsForOthers({ auth, listen, publicUrl }: Config): boolean {
+  if (auth === undefined) return false
+  const host = publicUrl === undefined ? undefined : new URL(publicUrl).hostname.replace(/^\[|\]$/g, '')
+  return listen.kind === 'unix' || (host !== undefined && !isLoopback(host))
+}
 
 const policyLine = (app: App, config: Config): string => {
   const policy = app.policy()

@@ -22,7 +22,7 @@ Nothing listens; the stages, answers and records are those of \`serve\`. A clien
 
   --config FILE   the configuration (docs/reference/config.md); DUCTAPE_MCP_CONFIG names a file too
 
-Standard output carries the protocol only. Audit records go to the file of audit.sink, else to
+Standard output carries the protocol only. Audit records go to the folder of audit.sink, else to
 standard error, where the log goes as well.
 A line may be as long as http.maxBody. End of input: the calls in flight finish, exit 0.
 docs/reference/stdio.md says more, and how to run it under Node's permission model.
@@ -49,11 +49,15 @@ export async function stdioCommand(argv: string[], io: Io): Promise<ExitCode> {
   const { config, log } = prepared
   const app = await createApp(config, prepared.ports)
   let broken = false
+  /** Nobody takes the answers any more. */
+  let gone = false
   const output = createLineWriter(1, {
     // Waiting is done by not reading: an answer is never dropped for want of room.
     maxQueue: Number.POSITIVE_INFINITY,
-    onLoss: () => {
-      broken = true
+    onFault: (code) => {
+      // A reader that pauses comes back; one that is gone does not.
+      if (code === undefined || code === 'stalled') return
+      gone = true
       stop('output_closed')
     },
   })
@@ -88,7 +92,8 @@ export async function stdioCommand(argv: string[], io: Io): Promise<ExitCode> {
   stop('end_of_input')
   const left = await app.drain()
   if (left === 0) await session.idle()
-  const written = await settle(output, signalled || broken ? STALL_LIMIT : config.http.drainTimeout)
+  const written =
+    !gone && (await settle(output, signalled || broken ? STALL_LIMIT : config.http.drainTimeout))
   log.info('stopped', { unfinished: left })
   const flushed = await prepared.flush(app.close())
   return left === 0 && written && flushed && !broken ? EXIT.ok : EXIT.finding

@@ -1,18 +1,19 @@
 // `ductape-mcp call`: calls a tool of a running service over MCP; never a way around it (design.md 3).
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { EXIT, type ExitCode, type Io, UsageError } from '../cli/io.ts'
 import type { JsonObject } from '../core/json.ts'
+import { terminalJson, terminalPhrase, terminalText } from '../core/terminal.ts'
 import { ClientFailure } from './failure.ts'
-import { serviceUrl } from './get.ts'
+import { get, serviceUrl } from './get.ts'
 import { connectService, type Service, type Tool, type ToolAnswer } from './service.ts'
-import { terminalJson, terminalPhrase, terminalText } from './terminal.ts'
 import { type ClientTls, readTls } from './tls.ts'
 import { authorizationFor, TOKEN_VARIABLE } from './token.ts'
 import { readHeaders, readNamed, readObject, readPairs } from './values.ts'
 
 const DEFAULT_URL = 'http://127.0.0.1:3001/mcp'
 const KEY_VARIABLE = 'DUCTAPE_PUBLISHABLE_KEY'
+const KEYS_PATH = '/.well-known/ductape-mcp/receipt-keys.json'
 
 export const CALL_HELP = `ductape-mcp call [options] TOOL [name=value ...]
 ductape-mcp call [options] TOOL --arguments JSON|@FILE|-
@@ -33,6 +34,8 @@ params='["ductape:my-product"]' an array, method=environments.list text, tag='"5
   --timeout SECONDS     how long to wait for each answer (default 120)
   --list                show the tools and their arguments
   --json                write the whole result as JSON
+  --receipt FILE        save the signed receipt of the call, for ductape-mcp receipt verify
+  --receipt-keys FILE   save the keys that the service publishes for it; keep those that you trust elsewhere
   --accept-refusal      exit 0 also where the service answers with a code of its own (helm test)
 
 Other users of the machine see a command line, and the shell keeps it. So a token is read from a file only,
@@ -60,6 +63,10 @@ interface Request {
   json: boolean
   /** A refusal by the service is an answer too. */
   acceptRefusal: boolean
+  /** File that the receipt is saved in. */
+  receipt: string | undefined
+  /** File that the service's keys are saved in. */
+  receiptKeys: string | undefined
   tls: ClientTls | undefined
   /** Undefined for --list. */
   call: { tool: string; args: JsonObject } | undefined
@@ -97,6 +104,8 @@ export async function callCommand(
       )
     }
     const answer = await service.call(tool, withKey(known, args, request.key))
+    if (request.receipt !== undefined) saveReceipt(request.receipt, answer)
+    if (request.receiptKeys !== undefined) await saveKeys(request.receiptKeys, request)
     const code = show(answer, request.json, io)
     const refused = answer._meta?.['app.ductape/refusal'] !== undefined
     return request.acceptRefusal && refused ? EXIT.ok : code
@@ -124,6 +133,8 @@ function readArguments(argv: string[], io: Io, readInput: () => string): Request
       'client-key': { type: 'string' },
       ca: { type: 'string' },
       'accept-refusal': { type: 'boolean', default: false },
+      receipt: { type: 'string' },
+      'receipt-keys': { type: 'string' },
       list: { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h' },
@@ -142,10 +153,14 @@ function readArguments(argv: string[], io: Io, readInput: () => string): Request
     timeout: timeout * 1000,
     json: values.json,
     acceptRefusal: values['accept-refusal'],
+    receipt: values.receipt,
+    receiptKeys: values['receipt-keys'],
     headers,
     tls: readTls(url, values, io),
   }
   if (values.list) {
+    if (values.receipt !== undefined || values['receipt-keys'] !== undefined)
+      throw new UsageError('--list is no call and has no receipt.\n')
     if (tool !== undefined || values.arguments !== undefined)
       throw new UsageError('--list takes no tool and no arguments.\n')
     return { ...common, call: undefined, key: undefined }
@@ -183,6 +198,31 @@ function show(answer: ToolAnswer, json: boolean, io: Io): ExitCode {
     ;(failed ? io.err : io.out)(`${terminalText(text)}\n`)
   }
   return failed ? EXIT.finding : EXIT.ok
+}
+
+/** The receipt with its salts, as `receipt verify` reads it. */
+function saveReceipt(path: string, { _meta }: ToolAnswer): void {
+  const receipt = _meta?.['app.ductape/receipt']
+  const salts = _meta?.['app.ductape/receipt-salts']
+  if (receipt === undefined) throw new ClientFailure('The service gave no receipt with its answer.')
+  // The salts open the digests to whoever guesses the arguments, so the file is its owner's alone.
+  save(path, '--receipt', `${JSON.stringify({ receipt, ...(salts !== undefined && { salts }) })}\n`)
+}
+
+async function saveKeys(path: string, { url, timeout, tls }: Request): Promise<void> {
+  const { status, body } = await get(new URL(KEYS_PATH, url), timeout, undefined, tls)
+  if (status !== 200)
+    throw new ClientFailure(`${url.origin} answered HTTP ${status} where its receipt keys should be.`)
+  save(path, '--receipt-keys', body)
+}
+
+function save(path: string, option: string, text: string): void {
+  try {
+    writeFileSync(path, text, { mode: 0o600 })
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown reason'
+    throw new ClientFailure(`${option}: the file ${path} cannot be written (${code}).`)
+  }
 }
 
 function describe(tool: Tool): string {

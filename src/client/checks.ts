@@ -3,13 +3,13 @@ import { lstatSync, type Stats, statSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import { dirname } from 'node:path'
 import type { Config } from '../config/index.ts'
+import { terminalPhrase } from '../core/terminal.ts'
 import { probe } from '../outbound.ts'
 import { traceTarget } from '../telemetry/spans.ts'
 import { ClientFailure, connectionReason } from './failure.ts'
 import { get, serviceUrl } from './get.ts'
 import { readiness } from './health.ts'
 import { connectService, NotAdmitted } from './service.ts'
-import { terminalPhrase } from './terminal.ts'
 
 export interface Check {
   name: string

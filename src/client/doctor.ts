@@ -2,6 +2,7 @@
 import { parseArgs } from 'node:util'
 import { EXIT, type ExitCode, type Io, UsageError } from '../cli/io.ts'
 import { type Config, configPath, formatProblems, loadConfig } from '../config/index.ts'
+import { terminalJson, terminalText } from '../core/terminal.ts'
 import {
   type Check,
   checkBackend,
@@ -14,7 +15,6 @@ import {
   checkTelemetry,
 } from './checks.ts'
 import { serviceUrl } from './get.ts'
-import { terminalJson, terminalText } from './terminal.ts'
 import { authorizationFor, TOKEN_VARIABLE } from './token.ts'
 import { readNamed } from './values.ts'
 

@@ -1,5 +1,5 @@
 // Says in one sentence why a service could not be asked: the words behind connection and certificate error codes.
-import { terminalPhrase } from './terminal.ts'
+import { terminalPhrase } from '../core/terminal.ts'
 
 /** A failure that a command reports with exit code 1; its message is a whole sentence, safe to show. */
 export class ClientFailure extends Error {

@@ -2,6 +2,7 @@
 import http, { type IncomingHttpHeaders } from 'node:http'
 import https from 'node:https'
 import { ClientFailure, unreachable } from './failure.ts'
+import type { ClientTls } from './tls.ts'
 
 export interface GetAnswer {
   status: number
@@ -12,7 +13,7 @@ export interface GetAnswer {
 const MAX_ANSWER = 1 << 20
 
 /** Resolves with the answer whatever its status; rejects with a ClientFailure. `socket` = path of the unix socket to ask in place of the host. */
-export function get(url: URL, timeout: number, socket?: string): Promise<GetAnswer> {
+export function get(url: URL, timeout: number, socket?: string, tls?: ClientTls): Promise<GetAnswer> {
   const shown = socket === undefined ? url.origin : `unix:${socket}`
   return new Promise((resolve, reject) => {
     // Ending a request ourselves reports a reset, so the reason is kept here.
@@ -32,6 +33,7 @@ export function get(url: URL, timeout: number, socket?: string): Promise<GetAnsw
       {
         agent: false,
         ...(socket !== undefined && { socketPath: socket }),
+        ...tls,
         headers: { accept: 'application/json', connection: 'close' },
       },
       (response) => {

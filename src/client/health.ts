@@ -1,9 +1,9 @@
 // `ductape-mcp health`: asks the ops listener whether the service is ready; small, because probes run it every few seconds.
 import { parseArgs } from 'node:util'
 import { EXIT, type ExitCode, type Io, UsageError } from '../cli/io.ts'
+import { terminalJson, terminalPhrase } from '../core/terminal.ts'
 import { ClientFailure } from './failure.ts'
 import { get, serviceUrl } from './get.ts'
-import { terminalJson, terminalPhrase } from './terminal.ts'
 
 const DEFAULT_OPS = 'http://127.0.0.1:9464'
 

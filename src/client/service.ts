@@ -8,8 +8,8 @@ import { ErrorCode, McpError } from '@modelcontextprotocol/sdk/types.js'
 import type { jsonSchemaValidator } from '@modelcontextprotocol/sdk/validation/types.js'
 import { IDENTITY } from '../cli/identity.ts'
 import { DENIALS } from '../core/denials.ts'
+import { terminalPhrase } from '../core/terminal.ts'
 import { ClientFailure, unreachable } from './failure.ts'
-import { terminalPhrase } from './terminal.ts'
 import { type ClientTls, tlsFetch } from './tls.ts'
 
 export interface ServiceOptions {

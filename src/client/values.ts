@@ -1,7 +1,7 @@
 // Reads the tool arguments of a command line: name=value words, one JSON object, a file or standard input.
 import { UsageError } from '../cli/io.ts'
 import { isObject, type Json, type JsonObject, parseExact } from '../core/json.ts'
-import { terminalPhrase } from './terminal.ts'
+import { terminalPhrase } from '../core/terminal.ts'
 
 /** A value is JSON where it is JSON and else the text itself; quote a number to keep it text: name='"1"'. */
 export function readPairs(words: readonly string[]): JsonObject {

@@ -1,6 +1,6 @@
 // The whole config file, composed of the features' own sections: a new section is its file and one line here.
 import * as z from 'zod'
-import { auditSection } from '../audit/config.ts'
+import { auditSection, receiptsSection } from '../audit/config.ts'
 import { backendSection } from '../backend/config.ts'
 import { catalogueKey } from '../catalogue/config.ts'
 import { credentialsSection } from '../credentials/config.ts'
@@ -45,6 +45,7 @@ export const configSchema = z.strictObject({
       'Folder with policy.yaml, keys.yaml, limits.yaml and revocations.yaml, which are read again when they change',
     ),
   audit: auditSection.prefault({}).describe('Audit records'),
+  receipts: receiptsSection.prefault({}).describe('Signed receipts'),
   telemetry: telemetrySection.prefault({}).describe('Log'),
 })
 
@@ -58,7 +59,7 @@ export type ConfigInput = z.input<typeof configSchema>
 export type Config = DeepReadonly<z.output<typeof configSchema>>
 
 // The top-level keys that later versions bring; naming one gets "not in this version", not "unknown".
-export const LATER_KEYS: readonly string[] = ['peopleUrl', 'replay', 'receipts']
+export const LATER_KEYS: readonly string[] = ['peopleUrl', 'replay']
 
 // A running call and the next one see the same values: nobody may change them.
 export function freeze<T>(value: T): T {

@@ -9,6 +9,7 @@ export type StageName =
   | 'validate'
   | 'policy'
   | 'limits'
+  | 'record'
   | 'credentials'
   | 'backend'
   | 'shape'
@@ -116,6 +117,7 @@ export const DENIALS = {
   concurrency_limited: row('limits', 429, 'result', -31081, true, 'Too many calls at the same time for {detail}.', 'Wait for one of them to end.'),
   executions_exhausted: row('limits', 429, 'result', -31082, true, 'The executions of {detail} are used up for now.', 'Wait as long as retryAfterMs says.'),
   tokens_exhausted: row('limits', 429, 'result', -31083, true, 'The token budget of {detail} is used up for now.', 'Wait as long as retryAfterMs says, and ask for less at once.'),
+  audit_unavailable: row('record', 503, 'result', -31085, true, 'This call could not be recorded, and nothing is done here without a record.', 'Repeat the call later; nothing was sent to the backend. The operator can look at the audit sink: its disk, or who reads it.'),
   credential_unavailable: row('credentials', 503, 'result', -31084, true, 'This service has no Ductape key for the tenant of this caller.', 'Ask the operator to mount one; nothing was sent to the backend.'),
   // The backend works and said no: a 5xx here would blame this service for a wrong key or a missing row.
   backend_refused: row('backend', 424, 'result', -31030, false, 'The Ductape backend answered with HTTP status {detail}.', 'Read the message of the backend below it: it refused the key, the method or the parameters.'),

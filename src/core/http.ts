@@ -27,6 +27,20 @@ export interface HttpAnswer {
   refused?: true
 }
 
+/** An answer before its receipt, which goes into the `_meta` of a result and into headers everywhere else. */
+export interface Draft {
+  status: number
+  headers: Record<string, string>
+  /** The body, or what stands in it before `_meta`. */
+  text: string
+  /** Members of `_meta`; undefined where the answer is no result of MCP. */
+  meta: string | undefined
+  /** What stands behind `_meta`. */
+  tail: string
+  /** What the result's digest is made of (docs/reference/evidence.md): JSON text of the content, or the body over REST. */
+  delivered: string | undefined
+}
+
 /** Whole seconds, rounded up (RFC 9110 10.2.3). */
 export const retryAfter = (ms: number): Record<string, string> => ({
   'retry-after': String(Math.ceil(ms / 1000)),

@@ -30,8 +30,12 @@ export interface PolicyQuestion {
 
 export type Approval = 'none' | 'notify' | 'confirm' | 'block'
 
-/** How much of a call's arguments its record shows (docs/reference/evidence.md). */
-export type Capture = 'digest' | 'shape' | 'safe-fields' | 'redacted'
+/** How much of a call's arguments its record shows, each more than the one before (docs/reference/evidence.md). */
+export const CAPTURES = ['digest', 'shape', 'safe-fields', 'redacted'] as const
+export type Capture = (typeof CAPTURES)[number]
+
+/** Where no rule says anything else. */
+export const DEFAULT_CAPTURE: Capture = 'safe-fields'
 
 /** Why a call was refused; only `role` and `rule` can be relaxed by `observe`. */
 export type PolicyRefusal =
@@ -50,6 +54,8 @@ export interface PolicyDecision {
   readonly approval: Approval
   /** Allowed only because the policy observes. */
   readonly wouldDeny: boolean
+  /** What the rule that decides wants in the record. */
+  readonly record: Capture
 }
 
 /** A compiled policy; immutable. */

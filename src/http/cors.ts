@@ -1,14 +1,14 @@
 // CORS for configured origins only (Fetch standard); without any, a browser gets no permission at all.
-import type { HttpAnswer } from '../core/http.ts'
+import type { Call } from '../core/call.ts'
+import { type HttpAnswer, header } from '../core/http.ts'
 
 const ALLOWED_HEADERS =
   'accept, authorization, content-type, dpop, idempotency-key, mcp-method, mcp-name, mcp-protocol-version, traceparent, tracestate, x-request-id'
-const EXPOSED_HEADERS = 'dpop-nonce, retry-after, www-authenticate, x-request-id'
+const EXPOSED_HEADERS =
+  'ductape-receipt, ductape-receipt-salts, dpop-nonce, retry-after, www-authenticate, x-request-id'
 
-/** Headers for an answer to this origin; empty where it is not configured. */
-export function prepareCors(
-  origins: readonly string[],
-): (origin: string | undefined) => Record<string, string> {
+/** Adds the headers for the origin of the request, where it is configured. */
+export function prepareCors(origins: readonly string[]): (call: Call, answer: HttpAnswer) => HttpAnswer {
   const allowed = new Map(
     origins.map((origin) => [
       origin,
@@ -19,7 +19,11 @@ export function prepareCors(
       },
     ]),
   )
-  return (origin) => (origin === undefined ? {} : (allowed.get(origin) ?? {}))
+  return ({ request }, answer) => {
+    if (allowed.size === 0 || request === undefined) return answer
+    const headers = allowed.get(header(request, 'origin') ?? '')
+    return headers === undefined ? answer : { ...answer, headers: { ...answer.headers, ...headers } }
+  }
 }
 
 /** The answer of a preflight request. */

@@ -7,7 +7,6 @@ import type { BodyRead, HttpAnswer, HttpRequest } from '../core/http.ts'
 import { createStreams } from './sse.ts'
 
 export interface ListenerOptions {
-  maxHeader: number
   headersTimeout: number
   bodyTimeout: number
   idleTimeout: number
@@ -21,7 +20,9 @@ export interface ListenerParts {
   open(request: HttpRequest | undefined, peer: string): Call
   /** The stages. */
   run(call: Call): Promise<void>
-  /** The answer of a call that the stages ended. */
+  /** The answer of a call that the stages ended, at once where it has no receipt to wait for. */
+  answer(call: Call): HttpAnswer | Promise<HttpAnswer>
+  /** The answer of what never became a request. */
   encode(call: Call): HttpAnswer
   /** The answer of everything that is no call. */
   route(call: Call, request: IncomingMessage, response: ServerResponse): Promise<HttpAnswer>
@@ -35,6 +36,9 @@ export interface ListenerParts {
   draining(): boolean
 }
 
+/** All headers of a request together, in bytes (docs of headers_too_large). */
+const MAX_HEADER = 16_384
+
 /** Time that a client which still sends has to take its answer before the connection goes, in milliseconds. */
 const LINGER = 1000
 
@@ -46,7 +50,7 @@ export function createListener(parts: ListenerParts, options: ListenerOptions): 
   const streams = createStreams(parts.notification, options)
   const server = http.createServer(
     {
-      maxHeaderSize: options.maxHeader,
+      maxHeaderSize: MAX_HEADER,
       headersTimeout: options.headersTimeout,
       // Counted by Node from the first byte of the request to its last.
       requestTimeout: Math.max(options.headersTimeout, options.bodyTimeout),
@@ -106,7 +110,8 @@ export function createListener(parts: ListenerParts, options: ListenerOptions): 
       if (message.httpVersionMajor === 1) await parts.run(call)
       else call.denial = deny('http_malformed')
       const settled = call.denial !== undefined || call.result !== undefined
-      const answer = settled ? parts.encode(call) : await parts.route(call, message, response)
+      const found = settled ? parts.answer(call) : parts.route(call, message, response)
+      const answer = found instanceof Promise ? await found : found
       if (streams.opened(call)) parts.closed(call, { status: 200, bytes: streams.end(call, answer) })
       else write(call, answer, message, response)
     } finally {
@@ -125,13 +130,14 @@ export function createListener(parts: ListenerParts, options: ListenerOptions): 
       'x-request-id',
       call.requestId,
       'cache-control',
-      'no-store',
+      answer.headers['cache-control'] ?? 'no-store',
       'content-length',
       String(bytes),
     ]
     if (bytes > 0 && answer.headers['content-type'] === undefined)
       headers.push('content-type', 'application/json')
-    for (const name in answer.headers) headers.push(name, answer.headers[name] as string)
+    for (const name in answer.headers)
+      if (name !== 'cache-control') headers.push(name, answer.headers[name] as string)
     // What is left of an unread body would be taken for the next request.
     if (!message.complete || parts.draining()) headers.push('connection', 'close')
     response.writeHead(answer.status, headers)
@@ -169,6 +175,8 @@ export function createListener(parts: ListenerParts, options: ListenerOptions): 
       reading.fail(timedOut ? 'timeout' : malformed ? 'malformed' : 'incomplete')
       return
     }
+    // The rest of a body that nobody reads, because its request is being refused: it has its answer and its record.
+    if (connection[ANSWERING]?.req.complete === false) return
     if (error.code === 'ECONNRESET' || !connection.writable) {
       connection.destroy()
       return

@@ -29,6 +29,7 @@ export function openApi({ tools, version, publicUrl }: OpenApiOptions): JsonObje
       },
     },
     '/v1/admin/revocations': { post: REVOKE },
+    '/.well-known/ductape-mcp/receipt-keys.json': { get: RECEIPT_KEYS },
   }
   for (const tool of tools) paths[`/v1/tools/${tool.name}`] = { post: operation(tool) }
   return {
@@ -68,13 +69,25 @@ export function openApi({ tools, version, publicUrl }: OpenApiOptions): JsonObje
   }
 }
 
+/** Of every call of a tool, good or refused, after its caller is known. */
+const RECEIPT = {
+  'Ductape-Receipt':
+    'Signed receipt of the call: base64url of {claims, head, path}; checked with the keys of /.well-known/ductape-mcp/receipt-keys.json',
+  'Ductape-Receipt-Salts': 'base64url of {args, result}: the salts of the digests in the claims',
+}
+
+const headersOf = (headers: Readonly<Record<string, string>>): JsonObject =>
+  Object.fromEntries(
+    Object.entries(headers).map(([name, text]) => [name, { description: text, schema: { type: 'string' } }]),
+  )
+
 const problem = (description: string, headers: Readonly<Record<string, string>> = {}): JsonObject => ({
   description,
-  headers: Object.fromEntries(
-    Object.entries({ 'X-Request-Id': 'Id of the request, also in the audit record', ...headers }).map(
-      ([name, text]) => [name, { description: text, schema: { type: 'string' } }],
-    ),
-  ),
+  headers: headersOf({
+    'X-Request-Id': 'Id of the request, also in the audit record',
+    ...RECEIPT,
+    ...headers,
+  }),
   content: { [PROBLEM_TYPE]: { schema: { $ref: '#/components/schemas/Problem' } } },
 })
 
@@ -83,6 +96,26 @@ const REFUSALS: JsonObject = {
   '403': { $ref: '#/components/responses/Forbidden' },
   '429': { $ref: '#/components/responses/TooManyRequests' },
   default: { $ref: '#/components/responses/Problem' },
+}
+
+const RECEIPT_KEYS: JsonObject = {
+  operationId: 'receiptKeys',
+  summary: 'The public keys that receipts and checkpoints are checked with, as a JWK Set (RFC 7517)',
+  security: [],
+  responses: {
+    '200': {
+      description: 'Keys in use, next ones and older ones, with their validity in nbf and exp',
+      content: {
+        [JSON_TYPE]: {
+          schema: {
+            type: 'object',
+            required: ['keys'],
+            properties: { keys: { type: 'array', items: { type: 'object' } } },
+          },
+        },
+      },
+    },
+  },
 }
 
 const REVOKED_KINDS = ['jti', 'subject', 'key', 'fingerprint']
@@ -161,6 +194,7 @@ function operation(tool: ToolDeclaration): JsonObject {
           tool.outputSchema === undefined
             ? 'The JSON value that the operation returned; null for none'
             : 'The result',
+        headers: headersOf(RECEIPT),
         content: { [JSON_TYPE]: { schema: tool.outputSchema ?? {} } },
       },
       ...REFUSALS,

@@ -9,7 +9,7 @@ export interface PublicPath {
   methods: readonly string[]
   /** `mcp` and `tool` carry calls; everything else goes to the router. */
   kind: 'mcp' | 'tool' | 'router'
-  /** Answered before anybody has been identified: it says how to get in. */
+  /** Answered before anybody has been identified: how to get in, and what receipts are checked with. */
   open?: true
   /** Scope that a path beside the tools needs. */
   scope?: typeof ADMIN_SCOPE
@@ -25,6 +25,7 @@ export const PUBLIC_PATHS: readonly PublicPath[] = [
   { path: '/openapi.json', methods: GET, kind: 'router' },
   { path: '/.well-known/oauth-protected-resource', methods: GET, kind: 'router', open: true },
   { path: '/.well-known/oauth-protected-resource/mcp', methods: GET, kind: 'router', open: true },
+  { path: '/.well-known/ductape-mcp/receipt-keys.json', methods: GET, kind: 'router', open: true },
 ]
 
 const EXACT = new Map(PUBLIC_PATHS.filter((row) => !row.prefix).map((row) => [row.path, row]))
@@ -38,3 +39,5 @@ export function publicPath(path: string): PublicPath | undefined {
       path.startsWith(row.path) && path.length > row.path.length && !path.includes('/', row.path.length),
   )
 }
+
+export const isOpen = (path: string): boolean => EXACT.get(path)?.open === true

@@ -1,26 +1,35 @@
 // The REST form of an answer: the result's JSON value, or problem+json with the code (RFC 9457).
 import type { Call } from '../core/call.ts'
 import { type Denial, denialRow, denialSentence } from '../core/denials.ts'
-import { type HttpAnswer, retryAfter } from '../core/http.ts'
+import { type Draft, retryAfter } from '../core/http.ts'
 
-export function encodeRest(call: Call): HttpAnswer {
+export function encodeRest(call: Call): Draft {
   if (call.denial !== undefined) return problem(call, call.denial)
   if (call.result === undefined || call.result.isError) return problem(call, { code: 'internal_error' })
-  return { status: 200, headers: {}, body: call.result.written?.value() ?? JSON.stringify(call.result.value) }
+  return draft(200, {}, call.result.written?.value() ?? JSON.stringify(call.result.value))
 }
 
+const draft = (status: number, headers: Record<string, string>, text: string): Draft => ({
+  status,
+  headers,
+  text,
+  meta: undefined,
+  tail: '',
+  delivered: text,
+})
+
 /** `detail` is what the MCP caller would read; `code` is stable. */
-function problem(call: Call, denial: Denial): HttpAnswer {
+function problem(call: Call, denial: Denial): Draft {
   const row = denialRow(denial)
   const failed = row.stage === 'backend' || row.stage === 'shape' ? call.tool?.failure(denial) : undefined
-  return {
-    status: row.status,
-    headers: {
+  return draft(
+    row.status,
+    {
       ...denial.headers,
       ...(denial.retryAfterMs !== undefined && retryAfter(denial.retryAfterMs)),
       'content-type': 'application/problem+json',
     },
-    body: JSON.stringify({
+    JSON.stringify({
       type: `urn:ductape-mcp:refusal:${denial.code}`,
       title: denialSentence(denial),
       status: row.status,
@@ -31,5 +40,5 @@ function problem(call: Call, denial: Denial): HttpAnswer {
       requestId: call.requestId,
       remedy: row.remedy,
     }),
-  }
+  )
 }

@@ -6,7 +6,7 @@ import type { Revocations } from '../core/runtime.ts'
 import type { Store } from '../core/store.ts'
 import { type ApiKeyOptions, createApiKeys } from './apikey/index.ts'
 import type { TokenAuthenticator } from './authenticator.ts'
-import { type Challenges, METADATA_PATH, prepareChallenges } from './challenge.ts'
+import { type Challenges, prepareChallenges } from './challenge.ts'
 import { createDpop, DPOP_ALGORITHMS } from './dpop/index.ts'
 import { createCertificates, type MtlsOptions } from './mtls/index.ts'
 import type { IssuerOptions, OauthOptions, OauthPorts } from './oauth/index.ts'
@@ -37,7 +37,8 @@ export interface IdentityPorts {
 export interface Identity {
   /** True where somebody can be identified. */
   readonly configured: boolean
-  readonly options: IdentityOptions
+  /** Of the stage, all but the paths that it leaves open. */
+  readonly options: Omit<IdentityOptions, 'isOpen'>
   readonly challenges: Challenges
   /** Names the peer of a request over the unix socket: the certificate's SHA-256, else X-Real-IP, else `unix`. */
   peerOf: ((request: HttpRequest) => string) | undefined
@@ -50,8 +51,6 @@ export interface Identity {
   /** Forgets what has been verified: after a reload everything is looked at again. */
   drop(): void
 }
-
-const isMetadataPath = (path: string): boolean => path === METADATA_PATH || path === `${METADATA_PATH}/mcp`
 
 /** Callers without an authenticator: TCP loopback. */
 export const LOCAL: Principal = makePrincipal({
@@ -107,7 +106,6 @@ export async function createIdentity(
       certificates: unix ? certificates : undefined,
       require: config?.require ?? [],
       local: configured ? undefined : LOCAL,
-      isOpen: isMetadataPath,
       challenge: challenges.answer,
       now,
     },

@@ -1,7 +1,7 @@
 // Writes the answer of a tools/call in the form of its era; `result`, `error` and `http` refusals as the denials table says.
 import type { Call } from '../core/call.ts'
 import { type Denial, denialRow, denialSentence, denialText, deny } from '../core/denials.ts'
-import type { HttpAnswer } from '../core/http.ts'
+import type { Draft } from '../core/http.ts'
 import type { ContentBlock } from '../core/tool.ts'
 import { missingCapabilities } from './input.ts'
 
@@ -15,38 +15,36 @@ export interface ServerIdentity {
 /** JSON-RPC codes of a refused version differ by era: -32022 is of 2026-07-28, before it the SDKs say -32000. */
 const LEGACY_VERSION_CODE = -32000
 
-/** Prepares the parts of an answer that never change. */
-export function prepareEncoder(server: ServerIdentity): (call: Call) => HttpAnswer {
-  const serverInfo = { 'io.modelcontextprotocol/serverInfo': server }
-  const modernTail = `,"resultType":"complete","_meta":${JSON.stringify(serverInfo)}}`
+/** Prepares the parts of an answer that never change; what it gives still lacks its receipt. */
+export function prepareEncoder(server: ServerIdentity): (call: Call) => Draft {
+  const serverInfo = `"io.modelcontextprotocol/serverInfo":${JSON.stringify(server)}`
 
   const id = (call: Call): string => JSON.stringify(call.message?.id ?? idOf(call.other) ?? null)
 
-  const wrap = (call: Call, result: string): HttpAnswer => ({
+  /** `result` is the object but for its `_meta` and its end. */
+  const wrap = (call: Call, result: string, meta: string, delivered: string | undefined): Draft => ({
     status: 200,
     headers: {},
-    body: `{"result":${result},"jsonrpc":"2.0","id":${id(call)}}`,
+    text: `{"result":${result}`,
+    meta,
+    tail: `},"jsonrpc":"2.0","id":${id(call)}}`,
+    delivered,
   })
 
-  const refused = (call: Call, denial: Denial): HttpAnswer => {
+  const refused = (call: Call, denial: Denial): Draft => {
     const row = denialRow(denial)
     const retryable = row.retryable
+    const retryAfterMs = denial.retryAfterMs === undefined ? '' : `,"retryAfterMs":${denial.retryAfterMs}`
     if (row.form === 'result' && call.message !== undefined) {
       const text = row.stage === 'backend' || row.stage === 'shape' ? call.tool?.failure(denial) : undefined
-      const refusal = {
-        code: denial.code,
-        retryable,
-        ...(denial.retryAfterMs !== undefined && { retryAfterMs: denial.retryAfterMs }),
-      }
+      const refusal = `"${REFUSAL_KEY}":{"code":"${denial.code}","retryable":${retryable}${retryAfterMs}}`
+      const content = contentText([{ type: 'text', text: text ?? denialText(denial) }])
       const modern = call.message.era === 'modern'
       return wrap(
         call,
-        JSON.stringify({
-          content: [{ type: 'text', text: text ?? denialText(denial) }],
-          isError: true,
-          ...(modern && { resultType: 'complete' }),
-          _meta: { [REFUSAL_KEY]: refusal, ...(modern && serverInfo) },
-        }),
+        `{"content":${content},"isError":true${modern ? ',"resultType":"complete"' : ''}`,
+        modern ? `${refusal},${serverInfo}` : refusal,
+        content,
       )
     }
     const legacyVersion = denial.code === 'version_unsupported' && call.message?.era !== 'modern'
@@ -64,7 +62,10 @@ export function prepareEncoder(server: ServerIdentity): (call: Call) => HttpAnsw
     return {
       status: row.form === 'http' ? row.status : 200,
       headers: denial.headers ?? {},
-      body: `{"jsonrpc":"2.0","id":${id(call)},"error":${JSON.stringify(error)}}`,
+      text: `{"jsonrpc":"2.0","id":${id(call)},"error":${JSON.stringify(error)}}`,
+      meta: undefined,
+      tail: '',
+      delivered: undefined,
     }
   }
 
@@ -79,16 +80,17 @@ export function prepareEncoder(server: ServerIdentity): (call: Call) => HttpAnsw
         call.denial = { ...deny('capability_missing'), data: { requiredCapabilities: missing } }
         return refused(call, call.denial)
       }
-      return wrap(
-        call,
-        JSON.stringify({ ...result.inputRequired, resultType: 'input_required', _meta: serverInfo }),
-      )
+      const asked = JSON.stringify({ ...result.inputRequired, resultType: 'input_required' })
+      return wrap(call, asked.slice(0, -1), serverInfo, undefined)
     }
-    let text = `{"content":${result.written?.content ?? contentText(result.content)}`
+    const content = result.written?.content ?? contentText(result.content)
+    let text = `{"content":${content}`
     if (result.structuredContent !== undefined)
       text += `,"structuredContent":${JSON.stringify(result.structuredContent)}`
     if (result.isError) text += ',"isError":true'
-    return wrap(call, text + (modern ? modernTail : '}'))
+    return modern
+      ? wrap(call, `${text},"resultType":"complete"`, serverInfo, content)
+      : wrap(call, text, '', content)
   }
 }
 

@@ -3,7 +3,7 @@ import type { Call, Stage, Verdict } from '../core/call.ts'
 import { type Denial, deny } from '../core/denials.ts'
 import { readPlainEnvelope } from '../core/envelope.ts'
 import { retryAfter } from '../core/http.ts'
-import { isObject, type Json, parseLossless } from '../core/json.ts'
+import { isObject, type Json, member, parseLossless } from '../core/json.ts'
 import { createRedactor, type Redactor } from '../core/redact.ts'
 import { KEY_PREFIX, visibleText } from '../core/text.ts'
 import type { ToolResult } from '../core/tool.ts'
@@ -11,6 +11,8 @@ import type { ToolResult } from '../core/tool.ts'
 export interface ShapeOptions {
   /** Largest result text, in bytes. */
   maxResult: number
+  /** Told the result as it was before credentials were replaced in the answer, where they were. */
+  raw?(call: Call, result: ToolResult): void
 }
 
 /** Longest message of the backend that a caller is shown. */
@@ -30,10 +32,11 @@ export function prepareShape(options: ShapeOptions): Stage {
         return finish(call, prepared.answerPlain(plain))
       }
     }
+    let raw: Json
     let envelope: Json
     try {
-      envelope = parseLossless(source)
-      if (!redactor.cleanJson(source)) envelope = redactor.value(envelope)
+      raw = parseLossless(source)
+      envelope = redactor.cleanJson(source) ? raw : redactor.value(raw)
     } catch {
       return reply.status >= 200 && reply.status < 300
         ? deny('backend_malformed')
@@ -48,7 +51,10 @@ export function prepareShape(options: ShapeOptions): Stage {
     if (data === undefined) return deny('backend_malformed')
     takeRequestId(call, isObject(data) ? data['request_id'] : undefined)
     try {
-      return finish(call, prepared.answer(data))
+      const verdict = finish(call, prepared.answer(data))
+      const before = raw === envelope ? undefined : member(raw, 'data')
+      if (verdict === undefined && before !== undefined) options.raw?.(call, prepared.answer(before))
+      return verdict
     } catch (error) {
       // TypeError: not the shape of this tool; RangeError: nested deeper than the stack.
       if (error instanceof TypeError || error instanceof RangeError) return deny('backend_malformed')

@@ -6,12 +6,21 @@ import type { Registry } from './registry.ts'
 
 export interface MetricSources {
   inFlight(): number
-  audit(): { written: number; lost: number; pendingBytes: number }
+  audit(): AuditFigures
   ready(): boolean
   /** Seconds for which each file of live/ has not been what is in force. */
   liveAges(): readonly { file: string; seconds: number }[]
   storeAvailable(): boolean
   build: { version: string; node: string }
+}
+
+/** How the records fare: the lines of their writer, and the chain once it has begun. */
+export interface AuditFigures {
+  written: number
+  pendingBytes: number
+  failing: boolean
+  chain: { records: number; lost: number; checkpoints: number; uncoveredFor: number } | undefined
+  witnessFailures: number
 }
 
 export interface MetricDescription {

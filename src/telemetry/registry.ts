@@ -59,8 +59,31 @@ export function createRegistry(sources: MetricSources, series: () => Iterable<Se
   )
   gauge(
     'ductape_mcp_audit_lines_lost',
-    'Audit records lost since start: queue full or sink broken.',
-    () => sources.audit().lost,
+    'Audit records lost since start, because the queue of a failing sink was full.',
+    () => sources.audit().chain?.lost ?? 0,
+  )
+  gauge(
+    'ductape_mcp_audit_records',
+    'Records in the chain of this start, checkpoints included.',
+    () => sources.audit().chain?.records ?? 0,
+  )
+  gauge('ductape_mcp_audit_sink_failing', '1 while the sink of the audit records takes nothing.', () =>
+    sources.audit().failing ? 1 : 0,
+  )
+  gauge(
+    'ductape_mcp_audit_checkpoints',
+    'Checkpoints signed since start.',
+    () => sources.audit().chain?.checkpoints ?? 0,
+  )
+  gauge(
+    'ductape_mcp_audit_uncovered_seconds',
+    'Age of the oldest audit record that no checkpoint covers; 0 where all are covered.',
+    () => (sources.audit().chain?.uncoveredFor ?? 0) / 1000,
+  )
+  gauge(
+    'ductape_mcp_audit_witness_failures',
+    'Attempts to hand a checkpoint to the witness that failed, since start.',
+    () => sources.audit().witnessFailures,
   )
   const ageName = 'ductape_mcp_live_config_age_seconds'
   new Gauge({

@@ -1,4 +1,4 @@
-// The two records of a call: when they are made, which requests have which, their exact form, and what must never stand in them.
+// The records of a running service: when they are made, which requests have which, and what must never stand in them.
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import fc from 'fast-check'
@@ -7,7 +7,7 @@ import type { Fault } from '../../src/emulator/index.ts'
 import { STAGES, type StageRow } from '../../src/pipeline.ts'
 import { callTool, EXECUTE, GENERATE, KEY, toolCall } from '../lib/calls.ts'
 import { open, request } from '../lib/raw.ts'
-import { checkForm, parsed, type Recorded, start } from './lib.ts'
+import { checkChain, checkForm, parsed, type Recorded, start } from './lib.ts'
 
 const SEED = 20_260_303
 
@@ -36,7 +36,7 @@ describe('order', () => {
           ['decision', 'outcome', 'decision', 'outcome', 'decision'],
         ],
       )
-      checkForm(service.lines)
+      checkChain(service.chain())
       const ids = parsed(service.lines).map((record) => record.callId)
       assert.deepEqual(ids, [ids[0], ids[0], ids[2], ids[2], ids[4], ids[4]])
       for (const id of ids)
@@ -56,7 +56,7 @@ describe('order', () => {
             : callTool(service.url, 'ductape_execute', EXECUTE),
         ),
       )
-      checkForm(service.lines)
+      checkChain(service.chain())
       const types = new Map<string, string[]>()
       for (const { callId, type } of parsed(service.lines))
         types.set(callId, [...(types.get(callId) ?? []), type])
@@ -74,13 +74,17 @@ describe('contents', () => {
   before(async () => {
     service = await start({ config: { response: { maxResult: 1_000_000 } } })
   })
-  after(() => service.close())
+  after(async () => {
+    await service.close()
+    checkChain(service.chain())
+  })
 
   const during = async (run: () => Promise<unknown>): Promise<ReturnType<typeof parsed>> => {
+    service.nextWindow()
     const first = service.lines.length
     await run()
     const lines = service.lines.slice(first)
-    checkForm(lines, first)
+    checkForm(lines)
     return parsed(lines)
   }
 
@@ -89,8 +93,9 @@ describe('contents', () => {
     const body = toolCall('ductape_execute', EXECUTE, 7)
     const [decision, outcome] = await during(() => post(service.mcp, body, { traceparent }))
     assert.deepEqual(decision?.decision, { allowed: true, rule: 'local' })
-    const { credentialId, ...what } = decision?.what ?? {}
-    assert.match(String(credentialId), /^boot\.[\w-]{43}$/)
+    const { argsDigest, credentialId, requestDigest, toolDigest, ...what } = decision?.what ?? {}
+    for (const digest of [argsDigest, toolDigest]) assert.match(String(digest), /^[\w-]{43}$/)
+    for (const keyed of [credentialId, requestDigest]) assert.match(String(keyed), /^boot\.[\w-]{43}$/)
     assert.deepEqual(what, {
       effect: 'read',
       mcpMethod: 'tools/call',
@@ -99,6 +104,8 @@ describe('contents', () => {
       requestId: decision?.callId,
       revision: '2025-03-26',
       rpcId: 7,
+      safe: { product: 'ductape:my-product' },
+      shape: { method: 'string', module: 'string', params: ['string', 1] },
       surface: 'mcp',
       tool: 'ductape_execute',
       traceId: 'ab'.repeat(16),
@@ -111,12 +118,12 @@ describe('contents', () => {
       roles: ['local'],
       subject: 'local',
     })
-    const { backendRequestId, bytesOut, durationMs, ...rest } = { ...outcome?.outcome } as Record<
-      string,
-      unknown
-    >
+    const { backendRequestId, bytesOut, durationMs, resultDigest, ...rest } = {
+      ...outcome?.outcome,
+    } as Record<string, unknown>
     assert.deepEqual(rest, { backendStatus: 200, bytesIn: body.length, httpStatus: 200, status: 'executed' })
     assert.match(backendRequestId as string, /^req_/)
+    assert.match(resultDigest as string, /^[\w-]{43}$/)
     assert.ok((bytesOut as number) > 100 && (durationMs as number) > 0)
   })
 
@@ -124,10 +131,25 @@ describe('contents', () => {
     const [decision] = await during(() =>
       post(`${service.url}/v1/tools/ductape_generate_payload`, JSON.stringify(GENERATE)),
     )
-    const { requestId: _, credentialId, ...what } = decision?.what ?? {}
-    assert.match(String(credentialId), /^boot\.[\w-]{43}$/)
+    const {
+      requestId: _,
+      argsDigest,
+      credentialId,
+      requestDigest,
+      shape,
+      toolDigest,
+      ...what
+    } = decision?.what ?? {}
+    for (const digest of [argsDigest, toolDigest]) assert.match(String(digest), /^[\w-]{43}$/)
+    for (const keyed of [credentialId, requestDigest]) assert.match(String(keyed), /^boot\.[\w-]{43}$/)
+    assert.deepEqual(Object.values(shape as object).sort(), [
+      'boolean',
+      'boolean',
+      ...Array.from({ length: 7 }, () => 'string'),
+    ])
     assert.deepEqual(what, {
       effect: 'read',
+      safe: { env: 'prd', product: 'ductape:my-product' },
       surface: 'rest',
       tool: 'ductape_generate_payload',
       transport: 'http',
@@ -264,6 +286,7 @@ describe('contents', () => {
     })
     const first = service.lines.length
     for (const _ of [1, 2]) {
+      service.nextWindow()
       await post(service.mcp, toolCall('ductape_execute', args(), canary()), headers())
       await post(service.mcp, toolCall(canary(), args(), canary()), headers())
       const { module, method, params } = args()
@@ -282,7 +305,7 @@ describe('contents', () => {
     }
     const lines = service.lines.slice(first)
     assert.ok(lines.length >= 16 && planted > 150)
-    checkForm(lines, first)
+    checkForm(lines)
     for (const line of lines) assert.doesNotMatch(line, /canary/i)
   })
 
@@ -305,7 +328,7 @@ describe('contents', () => {
         await post(service.mcp, toolCall('ductape_execute', { ...EXECUTE, module, method }, id))
         const lines = service.lines.slice(first)
         assert.equal(lines.length, 2)
-        checkForm(lines, first)
+        checkForm(lines)
       }),
       { seed: SEED, numRuns: 100 },
     )
@@ -353,7 +376,7 @@ describe('faults of ours', () => {
         const text = await response.text()
         assert.equal(response.status, 500)
         assert.match(text, /The service failed on this request/)
-        checkForm(service.lines)
+        checkChain(service.chain())
         const records = parsed(service.lines)
         assert.deepEqual(
           records.map((record) => record.type),
@@ -365,7 +388,7 @@ describe('faults of ours', () => {
         const fault = service.log().filter((line) => line.includes('"event":"fault"'))
         assert.equal(fault.length, 1)
         assert.match(fault[0] ?? '', /"at":"[^"]*records\.test\.ts:\d+:\d+"/)
-        for (const place of [text, ...service.lines, ...service.log()]) assert.ok(!place.includes(KEY))
+        for (const place of [text, ...service.chain(), ...service.log()]) assert.ok(!place.includes(KEY))
       } finally {
         await service.close()
       }

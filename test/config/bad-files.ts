@@ -82,9 +82,9 @@ export const BAD_FILES: readonly BadFile[] = [
   ['schema', 'peopleUrl: "https://a.example"\n', ['peopleUrl', 1, 1, /not in this version/]],
   [
     'schema',
-    'replay: {}\nreceipts: {}\n',
+    'replay: {}\npeopleUrl: {}\n',
     ['replay', 1, 1, /not in this version/],
-    ['receipts', 2, 1, /not in this version/],
+    ['peopleUrl', 2, 1, /not in this version/],
   ],
   ['schema', 'version: 2\n', ['version', 1, 10, /must be 1, the format this build reads, not the number 2/]],
   ['schema', 'version: "1"\n', ['version', 1, 10, /not this text/]],
@@ -251,12 +251,12 @@ export const BAD_FILES: readonly BadFile[] = [
   ['schema', `${PUBLIC}auth: { aipKeys: {} }\n`, ['auth.aipKeys', 2, 9, /not a known key/]],
   [
     'parse',
-    `${PUBLIC}auth: { require: [oauth], apiKeys: {} }\n`,
+    `${PUBLIC}auth: { require: [oauth], apiKeys: {} }\nreceipts: { keys: boot }\n`,
     ['auth.require', 2, 18, /demands oauth, which is not configured/],
   ],
   [
     'parse',
-    `${PUBLIC}auth: { require: [oauth, api-key], apiKeys: {}, oauth: { issuers: [{ issuer: "https://i.example" }] } }\n`,
+    `${PUBLIC}auth: { require: [oauth, api-key], apiKeys: {}, oauth: { issuers: [{ issuer: "https://i.example" }] } }\nreceipts: { keys: boot }\n`,
     ['auth.require', 2, 18, /one request has one Authorization header/],
   ],
   [
@@ -266,7 +266,7 @@ export const BAD_FILES: readonly BadFile[] = [
   ],
   [
     'parse',
-    `${PUBLIC}auth: { mtls: { ca: { file: ca.pem } } }\n`,
+    `${PUBLIC}auth: { mtls: { ca: { file: ca.pem } } }\nreceipts: { keys: boot }\n`,
     ['auth.mtls', 2, 15, /needs a unix socket/],
   ],
   ['parse', `${PUBLIC}auth: { oauth: { issuers: [] } }\n`, ['auth.oauth.issuers', 2, 27, /is empty/]],
@@ -353,14 +353,30 @@ export const BAD_FILES: readonly BadFile[] = [
   // the rest
   ['schema', 'catalogue: of\n', ['catalogue', 1, 12, /must be one of enforce, warn, off/]],
   ['schema', 'response: { maxResult: null }\n', ['response.maxResult', 1, 24, /has no value/]],
-  ['schema', 'audit: { sink: stderr }\n', ['audit.sink', 1, 16, /must be stdout or a file, not this text/]],
+  ['schema', 'audit: { sink: stderr }\n', ['audit.sink', 1, 16, /must be stdout or a folder, not this text/]],
   [
     'schema',
-    'audit: { sink: { file: 3, path: x } }\n',
-    ['audit.sink.file', 1, 24, /not the number 3/],
-    ['audit.sink.path', 1, 27, /not a known key/],
+    'audit: { sink: { directory: 3, file: x } }\n',
+    ['audit.sink.directory', 1, 29, /not the number 3/],
+    ['audit.sink.file', 1, 32, /not a known key/],
   ],
   ['schema', 'audit: { sink: [stdout] }\n', ['audit.sink', 1, 16, /not a list/]],
+  ['parse', 'audit: { witness: {} }\n', ['audit.witness.url', 1, 10, /is missing, and so is file/]],
+  [
+    'parse',
+    'audit: { witness: { url: "http://w.example/" } }\n',
+    ['audit.witness.url', 1, 26, /plain http to a host that is not loopback/],
+  ],
+  [
+    'parse',
+    'audit: { witness: { file: a, url: "https://w.example/" } }\n',
+    ['audit.witness.file', 1, 27, /there is one witness/],
+  ],
+  [
+    'parse',
+    'audit: { witness: { file: a, token: { file: b } } }\n',
+    ['audit.witness.token', 1, 37, /only with url/],
+  ],
   ['parse', 'audit: { maxQueue: "1KiB" }\n', ['audit.maxQueue', 1, 20, /is less than 64KiB/]],
   [
     'schema',

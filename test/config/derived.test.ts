@@ -88,7 +88,7 @@ describe('the key table', () => {
     const input = configInput(defaultConfig())
     for (const { path, home, default: standard } of CONFIG_KEYS) {
       // A key of a section that is not set has its default when the section is.
-      if (home !== 'config.yaml' || /[[<]|^auth\.|^store\./.test(path)) continue
+      if (home !== 'config.yaml' || /[[<]|^auth\.|^store\.|^audit\.(sink|witness)\./.test(path)) continue
       const value = path
         .split('.')
         .reduce<unknown>((node, name) => (node as Record<string, unknown>)[name], input)
@@ -195,7 +195,7 @@ const input = fc.record(
     outbound: fc.record({ proxy: port.map((number) => `http://proxy:${number}`) }, { requiredKeys: [] }),
     catalogue: fc.constantFrom('enforce', 'warn', 'off'),
     audit: fc.record(
-      { sink: fc.oneof(fc.constant('stdout'), fc.record({ file: path })) },
+      { sink: fc.oneof(fc.constant('stdout'), fc.record({ directory: path })) },
       { requiredKeys: [] },
     ),
     auth: fc.record(
@@ -243,10 +243,11 @@ const input = fc.record(
       }),
     ),
     live: path,
+    receipts: fc.record({ keys: fc.oneof(fc.constant('boot'), fc.record({ file: path })) }),
     telemetry: fc.record({ log: fc.record({ level: fc.constantFrom('debug', 'info', 'warn', 'error') }) }),
   },
   // What auth, a shared store and credential ids need.
-  { requiredKeys: ['publicUrl', 'keys'] },
+  { requiredKeys: ['publicUrl', 'keys', 'receipts'] },
 )
 
 describe('the printed config', () => {

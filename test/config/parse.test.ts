@@ -200,7 +200,15 @@ describe('good config files', () => {
       credentials: { mode: 'passthrough', tenants: {} },
       keys: {},
       store: 'memory',
-      audit: { sink: 'stdout', maxQueue: 8_388_608 },
+      audit: {
+        mode: 'best-effort',
+        sink: 'stdout',
+        maxFileSize: 268_435_456,
+        fsync: 'second',
+        maxQueue: 8_388_608,
+        timeout: 2000,
+      },
+      receipts: {},
       telemetry: { log: { level: 'info' } },
     })
   })
@@ -229,7 +237,7 @@ describe('good config files', () => {
       { 'databases.schema.createIndex': 300_000 },
     ],
     ['backend: { ca: { file: ca.pem } }', ({ backend }) => backend.ca, { file: 'ca.pem' }],
-    ['audit: { sink: { file: /var/log/a.jsonl } }', ({ audit }) => audit.sink, { file: '/var/log/a.jsonl' }],
+    ['audit: { sink: { directory: /var/log/a } }', ({ audit }) => audit.sink, { directory: '/var/log/a' }],
     [
       'outbound: { proxy: "http://proxy.internal:80" }',
       ({ outbound }) => outbound.proxy,
@@ -295,7 +303,7 @@ describe('good config files', () => {
   it('of several issuers one that can grant every scope is a warning, at its place', () => {
     const trusting = (...issuers: string[]) =>
       configOf(
-        `publicUrl: https://a.example\nlive: live\nauth:\n  oauth:\n    issuers:\n${issuers.map((one) => `      - ${one}\n`).join('')}`,
+        `publicUrl: https://a.example\nlive: live\nauth:\n  oauth:\n    issuers:\n${issuers.map((one) => `      - ${one}\n`).join('')}receipts: { keys: boot }\n`,
       ).warnings
     const open = (name: string) => `{ issuer: "https://${name}.example", roles: { a: [reader] } }`
     const closed = (name: string) => `{ issuer: "https://${name}.example", scopes: { w: ["ductape:write"] } }`
@@ -323,11 +331,11 @@ describe('good config files', () => {
         `config.yaml:3:11: credentials.tenants.acme ${GROUNDLESS}`,
       ],
       [
-        `publicUrl: https://a.example\nauth: { apiKeys: {} }\ncredentials: { mode: injected, tenants: { acme: ${held} } }\n`,
+        `publicUrl: https://a.example\nauth: { apiKeys: {} }\nreceipts: { keys: boot }\ncredentials: { mode: injected, tenants: { acme: ${held} } }\n`,
         'config.yaml:1:1: live is not set: without live/policy.yaml every call is refused. Name a folder that holds policy.yaml.',
       ],
       [
-        `publicUrl: https://a.example\nauth: { apiKeys: {} }\nlive: live\nkeys: { fleet: { file: f } }\ncredentials: { tenants: { acme: { credentialIds: ["k1.${'a'.repeat(43)}"] } } }\n`,
+        `publicUrl: https://a.example\nauth: { apiKeys: {} }\nreceipts: { keys: boot }\nlive: live\nkeys: { fleet: { file: f } }\ncredentials: { tenants: { acme: { credentialIds: ["k1.${'a'.repeat(43)}"] } } }\n`,
       ],
     ] as const)
       assert.deepEqual(configOf(text).warnings, expected)

@@ -74,7 +74,8 @@ describe('denials', () => {
   })
 
   test('every stage of a denial is a stage of the pipeline', () => {
-    const stages = new Set<string>(STAGES.map((row) => row.name))
+    // `record` is the runner itself.
+    const stages = new Set<string>(['record', ...STAGES.map((row) => row.name)])
     for (const [code, { stage }] of rows) assert.ok(stages.has(stage), `${code}: ${stage}`)
   })
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { terminalJson, terminalPhrase, terminalText } from '../../src/client/terminal.ts'
+import { terminalJson, terminalPhrase, terminalText } from '../../src/core/terminal.ts'
 
 const SEED = 20260728
 

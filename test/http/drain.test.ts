@@ -66,8 +66,10 @@ describe('drain', () => {
     assert.equal(answer.isError, undefined, JSON.stringify(answer))
     assert.deepEqual(await service.exit, { code: 0, signal: null })
     assert.deepEqual(
-      recordsOf(service).map((record) => record.decision?.code ?? record.type),
-      ['decision', 'draining', 'outcome'],
+      recordsOf(service)
+        .map((record) => record.decision?.code ?? record.type)
+        .filter((what) => what !== 'checkpoint'),
+      ['open', 'decision', 'draining', 'outcome', 'close'],
     )
     assert.match(service.stderr(), /"event":"stopped","unfinished":0/)
   })
@@ -153,13 +155,17 @@ describe('drain', () => {
     service.child.stdout?.destroy()
     await until(async () => {
       await callTool(service.url, 'ductape_execute', EXECUTE)
-      return /"event":"audit_lines_lost","reason":"failed"/.test(service.stderr())
+      return /"event":"audit_sink_failed","reason":"EPIPE"/.test(service.stderr())
     })
     assert.equal((await callTool(service.url, 'ductape_execute', EXECUTE)).isError, undefined)
     const { body } = await send(`${service.ops}/metrics`)
-    assert.match(await body.text(), /^ductape_mcp_audit_lines_lost [1-9]/m)
+    assert.match(await body.text(), /^ductape_mcp_audit_sink_failing 1/m)
     service.child.kill('SIGTERM')
-    assert.deepEqual(await service.exit, { code: 0, signal: null })
+    assert.deepEqual(
+      await service.exit,
+      { code: 1, signal: null },
+      'records were lost, so it is no clean end',
+    )
   })
 
   test('SIGINT is the same, and nothing in flight means an end at once', async () => {

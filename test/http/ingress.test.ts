@@ -47,6 +47,7 @@ describe('ingress', () => {
     describe(group, () => {
       for (const item of cases) {
         test(item.name, async () => {
+          service.nextWindow()
           const before = service.records().length
           const connection = await open(service.url)
           connection.send(item.bytes)
@@ -60,6 +61,7 @@ describe('ingress', () => {
           if (item.unread) assert.ok(closes)
           if (closes) assert.equal(await connection.closed, '')
           else {
+            service.nextWindow()
             connection.send(request('GET /nothing'))
             assert.equal((await connection.answer()).status, 404)
           }
@@ -163,6 +165,7 @@ describe('ingress', () => {
   })
 
   test('garbage after a good request: the good one is answered first, the garbage is recorded once', async () => {
+    service.nextWindow()
     const before = service.records().length
     const connection = await open(service.url)
     connection.send(`${request('POST /mcp', [], BODY)}garbage\r\n\r\n`)

@@ -93,6 +93,17 @@ describe('body size', () => {
       }
     }))
 
+  test('nonsense in a body that nobody wants is no second refusal', () =>
+    using({ maxBody }, async (service) => {
+      const connection = await open(service.url)
+      const head = request('POST /mcp', ['Content-Type: text/plain', 'Transfer-Encoding: chunked'])
+      connection.send(`${head}5\r\nhello\r\nnonsense\r\n`)
+      isJsonRpc(await connection.answer(), 415, 'media_type_unsupported')
+      connection.end()
+      await connection.closed
+      assert.deepEqual(codes(service), ['media_type_unsupported'])
+    }))
+
   test('a client that never stops sending loses the connection', () =>
     using({ maxBody }, async (service) => {
       const connection = await open(service.url)

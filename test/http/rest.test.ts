@@ -227,8 +227,9 @@ const NOT_OVER_REST: Partial<Record<DenialCode, string>> = {
   params_invalid: 'a message of MCP',
 }
 
-/** Shown in secured.test.ts: they need callers that are known. */
+/** Shown in secured.test.ts, because they need callers that are known, and `audit_unavailable` in test/audit/evidence.test.ts. */
 const NOT_HERE: readonly DenialCode[] = [
+  'audit_unavailable',
   'peer_rate_limited',
   'token_missing',
   'authorization_malformed',

@@ -43,6 +43,7 @@ async function provoke(
   way: Way,
 ): Promise<{ answer: Answer; records: RecordLine[] }> {
   const headers = typeof given === 'function' ? await given(way) : (given ?? {})
+  service().nextWindow()
   const written = service().records().length
   const answer =
     path === undefined

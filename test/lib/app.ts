@@ -3,6 +3,9 @@ import { randomBytes } from 'node:crypto'
 import type { AddressInfo } from 'node:net'
 import type { Dispatcher } from 'undici'
 import { type App, createApp, type Overrides, type Ports } from '../../src/app.ts'
+import { createChain } from '../../src/audit/chain.ts'
+import { bootRing, createSigningKeys } from '../../src/audit/keys.ts'
+import type { SinkWriter } from '../../src/audit/writer.ts'
 import { diskFiles } from '../../src/cli/disk.ts'
 import { type Config, defaultConfig } from '../../src/config/index.ts'
 import type { LimitRules, Quota } from '../../src/core/runtime.ts'
@@ -12,7 +15,7 @@ import { dial, fetchBytes } from '../../src/outbound.ts'
 import { createMemoryStore } from '../../src/store/index.ts'
 import { createLog } from '../../src/telemetry/log.ts'
 
-type Sections = { [Name in 'http' | 'backend' | 'response']?: Partial<Config[Name]> }
+type Sections = { [Name in 'http' | 'backend' | 'response' | 'audit']?: Partial<Config[Name]> }
 type Whole = 'publicUrl' | 'catalogue' | 'auth' | 'credentials' | 'keys' | 'live' | 'listen'
 
 export interface TestAppOptions extends Overrides {
@@ -23,12 +26,18 @@ export interface TestAppOptions extends Overrides {
   ports?: Partial<Ports>
 }
 
-/** A line of the records; both kinds, as far as tests look at them. */
+/** A decision or an outcome, as far as tests look at them. */
 export interface RecordLine {
   callId: string
   type: 'decision' | 'outcome'
   decision?: { allowed: boolean; code?: string; stage?: string; rule?: string; wouldDeny?: true }
-  outcome?: { status: string; code?: string; httpStatus: number; backendStatus?: number }
+  outcome?: {
+    status: string
+    code?: string
+    httpStatus: number
+    backendStatus?: number
+    resultDigest?: string
+  }
   what?: Record<string, unknown>
   who?: Record<string, unknown>
 }
@@ -41,7 +50,11 @@ export interface TestApp {
   /** Undefined where another backend was given. */
   emulator: Emulator | undefined
   records: () => RecordLine[]
+  /** All lines, as they were written. */
+  chain: () => readonly string[]
   log: () => string[]
+  /** Ends the window in which further refusals of the same kind are only counted. */
+  nextWindow(): void
   close(): Promise<void>
 }
 
@@ -65,6 +78,27 @@ export const NO_LIMITS: LimitRules = {
   tenants: new Map(),
 }
 
+/** Of every chain that a test application writes. */
+export const CHAIN = '018f0000-0000-7000-8000-00000000cafe'
+const NO_DIGEST = '0'.repeat(64)
+
+/** Takes every line at once. */
+export const memorySink = (lines: string[]): SinkWriter => ({
+  write: (line) => lines.push(line) > 0,
+  insert: (line, at, piece) => lines.push(line.slice(0, at) + piece + line.slice(at)) > 0,
+  flush: async () => undefined,
+  taken: async () => true,
+  hasRoom: () => true,
+  fault: () => undefined,
+  stats: () => ({ written: lines.length, lost: 0, pendingBytes: 0 }),
+})
+
+/** The decisions and outcomes of a chain. */
+export const recordsOf = (lines: readonly string[]): RecordLine[] =>
+  lines
+    .map((line) => JSON.parse(line) as RecordLine)
+    .filter(({ type }) => type === 'decision' || type === 'outcome')
+
 /** The defaults with single members replaced. */
 export function configOf(sections: TestAppOptions['config'] = {}, backendUrl?: string): Config {
   const base = defaultConfig()
@@ -75,6 +109,7 @@ export function configOf(sections: TestAppOptions['config'] = {}, backendUrl?: s
     http: { ...base.http, drainTimeout: 2000, peerRate: UNLIMITED, ...sections.http },
     backend: { ...base.backend, ...(backendUrl !== undefined && { url: backendUrl }), ...sections.backend },
     response: { ...base.response, ...sections.response },
+    audit: { ...base.audit, ...sections.audit },
   }
 }
 
@@ -84,17 +119,29 @@ export async function startApp(options: TestAppOptions = {}): Promise<TestApp> {
   const config = configOf(options.config, typeof backend === 'string' ? backend : emulator?.url)
   const records: string[] = []
   const log: string[] = []
+  const signingKeys = createSigningKeys(bootRing(), Date.now)
   let ids = 0
+  let later = 0
   const ports: Ports = {
     now: Date.now,
-    tick: () => performance.now(),
+    tick: () => performance.now() + later,
     newId: () => `018f0000-0000-7000-8000-${(++ids).toString(16).padStart(12, '0')}`,
     log: createLog('debug', Date.now, (line) => log.push(line)),
-    records: {
-      write: (line) => records.push(line) > 0,
-      flush: async () => undefined,
-      stats: () => ({ written: records.length, lost: 0, pendingBytes: 0 }),
-    },
+    records: memorySink(records),
+    openChain: (policyDigest) =>
+      createChain({
+        id: CHAIN,
+        instance: 'test',
+        mode: config.audit.mode,
+        writer: ports.records,
+        key: signingKeys.current(),
+        now: ports.now,
+        tick: ports.tick,
+        onEvent: (name, fields) => ports.log.warn(name, fields),
+        open: { configDigest: NO_DIGEST, policyDigest: policyDigest ?? NO_DIGEST, service: ports.server },
+      }),
+    signingKeys,
+    random: randomBytes,
     tracing: undefined,
     backend:
       typeof backend === 'object'
@@ -140,8 +187,12 @@ export async function startApp(options: TestAppOptions = {}): Promise<TestApp> {
     url,
     mcp: `${url}/mcp`,
     emulator,
-    records: () => records.map((line) => JSON.parse(line) as RecordLine),
+    records: () => recordsOf(records),
+    chain: () => records,
     log: () => log,
+    nextWindow: () => {
+      later += 11_000
+    },
     async close() {
       await app.drain()
       await app.close()

@@ -55,7 +55,16 @@ export async function serve({
   mkdirSync(live)
   // A test is one caller, and as fast as it can be; one that is about limits brings its own folder.
   writeFileSync(join(live, 'limits.yaml'), JSON.stringify(NO_LIMITS))
-  writeFileSync(file, JSON.stringify({ listen: '127.0.0.1:0', ops: '127.0.0.1:0', live, ...config }))
+  writeFileSync(
+    file,
+    JSON.stringify({
+      listen: '127.0.0.1:0',
+      ops: '127.0.0.1:0',
+      live,
+      receipts: { keys: 'boot' },
+      ...config,
+    }),
+  )
   const stdio: StdioOptions = ['ignore', stdout ?? 'pipe', 'pipe']
   const child = spawn(process.execPath, [join(ROOT, 'src/main.ts'), 'serve', '--config', file, ...args], {
     cwd: cwd ?? directory,

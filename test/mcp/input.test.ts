@@ -52,6 +52,8 @@ describe('2026-07-28', () => {
     assert.equal(first.answer.result?.['content'], undefined)
     assert.deepEqual(Object.keys(first.answer.result?.['_meta'] as Message), [
       'io.modelcontextprotocol/serverInfo',
+      'app.ductape/receipt',
+      'app.ductape/receipt-salts',
     ])
     const { requestState } = first.answer.result ?? {}
     const inputResponses = {
@@ -122,7 +124,7 @@ test('before 2026-07-28 the call fails with a sentence instead', async () => {
     body: JSON.stringify(request('tools/call', { name: 'test_input_required_result_elicitation' })),
   })
   const { result } = messagesOf(received)[0] as Answer
-  assert.deepEqual(Object.keys(result ?? {}), ['content', 'isError'])
+  assert.deepEqual(Object.keys(result ?? {}), ['content', 'isError', '_meta'])
   assert.equal(result?.['isError'], true)
 })
 

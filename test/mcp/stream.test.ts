@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import type { ClientRequest, IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import { afterEach, beforeEach, describe, test } from 'node:test'
-import { type RecordLine, startApp, type TestApp } from '../lib/app.ts'
+import { memorySink, type RecordLine, recordsOf, startApp, type TestApp } from '../lib/app.ts'
 import { type HeldBackend, startHeldBackend } from '../lib/held-backend.ts'
 import { EXECUTE, type Message, modern, modernHeaders, PAYLOAD, request } from './lib/messages.ts'
 import { createWire, messagesOf, type Wire } from './lib/wire.ts'
@@ -41,13 +41,12 @@ async function start(connections = 8): Promise<void> {
     config: { http: { keepAliveInterval: 2 }, backend: { url: backend.url, connections } },
     ports: {
       records: {
-        write(text) {
-          const line = JSON.parse(text) as RecordLine
-          written[line.type].put(line)
+        ...memorySink([]),
+        insert(line, at, piece) {
+          for (const one of recordsOf([line.slice(0, at) + piece + line.slice(at)]))
+            written[one.type].put(one)
           return true
         },
-        flush: async () => undefined,
-        stats: () => ({ written: 0, lost: 0, pendingBytes: 0 }),
       },
     },
   })

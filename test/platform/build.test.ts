@@ -1,13 +1,25 @@
 // The release bundle: reproducible, without the emulator, and with the rarely used parts out of what `serve` loads.
 import assert from 'node:assert/strict'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import type { SpawnOptions } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import type { Metafile } from 'esbuild'
-import { build, loadedAtStart, ROOT } from '../../scripts/build.ts'
+import { build, ROOT } from '../../scripts/build.ts'
 import { readSources } from '../../scripts/lib/sources.ts'
-import { complete } from './lib/process.ts'
+import { complete, start } from './lib/process.ts'
+
+// Says of each script what V8 thought of the code that it was given.
+const WATCH = `import vm from 'node:vm'
+import { basename } from 'node:path'
+const words = { undefined: 'compiled', false: 'taken', true: 'refused' }
+vm.Script = class extends vm.Script {
+  constructor(source, options) {
+    super(source, options)
+    process.stderr.write('loaded ' + basename(options.filename, '.js') + ': ' + words[this.cachedDataRejected] + '\\n')
+  }
+}`
 
 describe('the bundle', () => {
   const folder = mkdtempSync(join(tmpdir(), 'ductape-mcp-build-'))
@@ -45,7 +57,7 @@ describe('the bundle', () => {
       [],
     )
     for (const [name, text] of files('a'))
-      if (name.endsWith('.mjs')) assert.ok(!/pk_demo_|req_fault/.test(text), name)
+      if (/\.m?js$/.test(name)) assert.ok(!/pk_demo_|req_fault/.test(text), name)
   })
 
   test('a CommonJS package that is loaded on demand is taken by its one export of the bundle', () => {
@@ -82,34 +94,77 @@ describe('the bundle', () => {
     assert.ok(!notices.includes('no licence named'))
   })
 
-  test('serve starts without the MCP client, the OpenTelemetry SDK and the SDK of the 2025 era', () => {
-    const start = loadedAtStart(metafile)
-    const inputs = new Set(start.flatMap((name) => Object.keys(metafile.outputs[name]?.inputs ?? {})))
+  /** The bundle's command, with flags of Node before it, and what V8 thought of the code of its scripts on stderr. */
+  const command = (args: readonly string[], flags: readonly string[]): [string, string[], SpawnOptions] => {
+    const watch = join(folder, 'watch.mjs')
+    writeFileSync(watch, WATCH)
+    const usual = ['--disable-proto=throw', '--disallow-code-generation-from-strings', '--import', watch]
+    return [
+      process.execPath,
+      [...usual, ...flags, join(folder, 'a', 'ductape-mcp.mjs'), ...args],
+      { cwd: folder, env: { CODE_CACHE: join(folder, 'a', 'cache') } },
+    ]
+  }
+  const run = (args: readonly string[], flags: readonly string[] = []) => complete(...command(args, flags))
+  const loaded = (text: string): string[] =>
+    [...text.matchAll(/^loaded (\w+)-\w+: (\w+)$/gm)].map(([, name, code]) => `${name} ${code}`)
+
+  test('what a start does not need is a script of its own, which is loaded on demand', () => {
+    const output = Object.entries(metafile.outputs).find(([name]) => /\/app-\w+\.js$/.test(name))?.[1]
+    const own = Object.keys(output?.inputs ?? {})
+    assert.ok(own.includes('src/cli/serve.ts') && own.some((name) => name.startsWith('node_modules/undici/')))
     for (const heavy of [
       '@modelcontextprotocol/sdk/',
+      '@modelcontextprotocol/server/',
       '@opentelemetry/sdk-node/',
       '@opentelemetry/exporter-trace',
+      '@redis/client/',
+      'express/',
+      'jsonwebtoken/',
+      'prom-client/',
+      're2js/',
     ])
       assert.deepEqual(
-        [...inputs].filter((name) => name.includes(heavy)),
+        own.filter((name) => name.includes(`node_modules/${heavy}`)),
         [],
       )
-    assert.deepEqual(
-      [...inputs].filter((name) => name.startsWith('src/client/')),
-      [],
+  })
+
+  test('serve is ready with one script, and loads what the next requests need after that', async () => {
+    const config = join(folder, 'config.yaml')
+    writeFileSync(
+      config,
+      `version: 1\npublicUrl: "https://mcp.example.com"\nlisten: "127.0.0.1:0"\nops: "127.0.0.1:0"\nbackend: { url: "http://127.0.0.1:9" }\nlive: "${folder}"\nreceipts: { keys: boot }\nauth: { apiKeys: {} }\n`,
     )
+    writeFileSync(join(folder, 'policy.yaml'), 'version: 1\nroles: { a: { allow: [{ tool: "*" }] } }\n')
+    const service = start(...command(['serve', '--config', config], []))
+    try {
+      await service.line(/listening on/)
+      assert.deepEqual(loaded(service.stderr().split('listening on')[0] ?? ''), ['app compiled'])
+      for (const name of ['server', 'router', 'metrics'])
+        await service.line(new RegExp(`^loaded ${name}-\\w+: compiled$`, 'm'))
+    } finally {
+      await service.stop()
+    }
+  })
+
+  test('it runs from code that V8 made at an earlier run, and without where V8 refuses that', async () => {
+    mkdirSync(join(folder, 'a', 'cache'))
+    const record = ['--import', join(ROOT, 'scripts/image/record.ts')]
+    const first = await run(['--version'], record)
+    assert.deepEqual([first.code, loaded(first.stderr)], [0, ['app compiled']], first.stderr)
+    const taken = await run(['--version'])
+    assert.deepEqual([taken.code, loaded(taken.stderr)], [0, ['app taken']], taken.stderr)
+    const refused = await run(['--version'], ['--max-lazy'])
+    assert.deepEqual([refused.code, refused.stdout], [0, taken.stdout], refused.stderr)
+    assert.deepEqual(loaded(refused.stderr), ['app refused'])
   })
 
   test('it runs outside the project, without node_modules', async () => {
-    const entry = join(folder, 'a', 'ductape-mcp.mjs')
-    const flags = ['--disable-proto=throw', '--disallow-code-generation-from-strings']
-    const { code, stdout, stderr } = await complete(process.execPath, [...flags, entry, '--help'], {
-      cwd: folder,
-      env: {},
-    })
+    const { code, stdout, stderr } = await run(['--help'])
     assert.equal(code, 0, stderr)
     assert.match(stdout, /Usage: ductape-mcp/)
-    const emulator = await complete(process.execPath, [...flags, entry, 'emulator'], { cwd: folder, env: {} })
+    const emulator = await run(['emulator'])
     assert.equal(emulator.code, 2)
     assert.match(emulator.stderr, /emulator is for development and is not part of this build/)
   })

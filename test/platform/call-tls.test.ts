@@ -46,6 +46,7 @@ describe('call with a client certificate', { skip: unless('nginx', 'openssl') },
       ops: 'off',
       backend: { url: emulator.url },
       live,
+      receipts: { keys: 'boot' },
       auth: { mtls: mtlsSection(certs.caFile) },
     }
     writeFileSync(join(folder, 'config.yaml'), JSON.stringify(config))

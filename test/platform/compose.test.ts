@@ -161,7 +161,14 @@ describe('our services, as compose.yaml runs them', { skip: needs }, () => {
   })
 
   test('prepare keeps what is there, and what it makes is out of the reach of other users', async () => {
-    const files = ['tls/tls.key', 'fleet/keys', 'grafana/password', 'clients/agent-1/tls.key', 'crl/crl.pem']
+    const files = [
+      'tls/tls.key',
+      'fleet/keys',
+      'receipts/keys.pem',
+      'grafana/password',
+      'clients/agent-1/tls.key',
+      'crl/crl.pem',
+    ]
     const contents = (): string[] => files.map((name) => readFileSync(join(state, name), 'utf8'))
     const before = contents()
     const { code } = await complete(join(ROOT, 'deploy/compose/prepare'), [state])

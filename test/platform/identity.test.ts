@@ -305,6 +305,7 @@ describe('identity behind nginx', { skip: unless('nginx', 'openssl') }, () => {
           ops: 'off',
           live,
           backend: { url: emulator.url },
+          receipts: { keys: 'boot' },
           auth: { apiKeys: {} },
         }),
       )

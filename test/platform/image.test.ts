@@ -56,7 +56,7 @@ describe('the images', { skip: unless('root', 'buildah', 'runc', 'tar') }, () =>
     assert.equal(Labels['io.modelcontextprotocol.server.name'], 'com.example/ductape')
     const [kind, ...command] = Healthcheck?.Test ?? []
     assert.deepEqual([kind, command.at(-1), command[0]], ['CMD', 'health', Entrypoint[0]])
-    // Nothing that the service itself may not do, and the flags of the compile cache's key.
+    // Nothing that the service itself may not do, and nothing that it has no use for.
     for (const flag of command.slice(1, -2)) assert.ok(Entrypoint.includes(flag), flag)
     const second = 1_000_000_000
     assert.deepEqual(
@@ -106,7 +106,7 @@ describe('the images', { skip: unless('root', 'buildah', 'runc', 'tar') }, () =>
     assert.ok(own.length >= 2 && total > 500_000 && total <= MAX_OWN_BYTES, String(total))
   })
 
-  test('a second build gives the same layers but the last, which holds the compile cache alone', async () => {
+  test('a second build gives the same layers but the last, which holds V8’s code alone', async () => {
     const again = await builder.build('release', `${NAME}:2`, ['--no-cache'])
     const ids = ({ layers }: Image): string[] => layers.map(({ diffId }) => diffId)
     assert.deepEqual(ids(again).slice(0, -1), ids(release).slice(0, -1))

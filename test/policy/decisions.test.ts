@@ -220,6 +220,7 @@ describe('observe', () => {
       rule: undefined,
       approval: 'none',
       wouldDeny: true,
+      record: 'safe-fields',
     })
     assert.equal(policy.decide(question([], { effect: 'write' })).wouldDeny, true)
     assert.equal(policy.decide(question(['r'], { env: ['prd'] })).rule, 'r/deny/0')
@@ -252,6 +253,7 @@ describe('observe', () => {
       rule: 'r/allow/0',
       approval: 'block',
       wouldDeny: false,
+      record: 'safe-fields',
     })
     assert.equal(policy.decide(question(principal(['r'], { tools: ['other'] }))).allowed, false)
   })

@@ -43,7 +43,13 @@ test('rules that never decide', () => {
       '{ allow: [{ tool: "*", approval: confirm }, { tool: execute }] }',
       ['roles.r.allow[1] never decides: roles.r.allow[0] covers it'],
     ],
+    [
+      '{ allow: [{ tool: "*" }, { tool: execute, record: redacted }] }',
+      ['roles.r.allow[1] never decides: roles.r.allow[0] covers it'],
+    ],
     // These all have something of their own.
+    ['{ allow: [{ tool: execute, record: redacted }, { tool: "*" }] }', []],
+    ['{ allow: [{ tool: "*" }], deny: [{ env: prd, record: digest }, { env: [prd, dev] }] }', []],
     ['{ allow: [{ tool: "*" }, { tool: execute, approval: confirm }] }', []],
     ['{ allow: [{ tool: execute }], deny: [{ tool: execute, env: prd }] }', []],
     ['{ allow: [{ tool: execute }], deny: [{ tool: execute, when: "call.effect == \'read\'" }] }', []],

@@ -1,6 +1,6 @@
 // The recipe of docs/reference/stdio.md for Node's permission model: it works as printed, and each of its flags is needed.
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { build } from '../../scripts/build.ts'
@@ -17,15 +17,17 @@ let emulator: Emulator
 /** Flags of the recipe with the paths of this test. */
 let flags: string[]
 let words: string[]
+/** Folder of the records. */
+let audit: string
 let options: RunOptions
 
 before(async () => {
   emulator = await startEmulator({})
   const { entry } = await build(program.path)
-  const audit = join(files.path, 'audit.jsonl')
+  audit = mkdtempSync(join(files.path, 'audit-'))
   const config = files.file(
     'config.yaml',
-    JSON.stringify({ backend: { url: emulator.url }, audit: { sink: { file: audit } } }),
+    JSON.stringify({ backend: { url: emulator.url }, audit: { sink: { directory: audit } } }),
   )
   const { mcpServers } = JSON.parse(readFileSync(RECIPE, 'utf8')) as {
     mcpServers: { ductape: { args: string[] } }
@@ -34,7 +36,7 @@ before(async () => {
     word
       .replace('/opt/ductape-mcp', program.path)
       .replace('/etc/ductape-mcp/config.yaml', config)
-      .replace('/var/log/ductape-mcp/audit.jsonl', audit),
+      .replace('/var/log/ductape-mcp', audit),
   )
   const main = args.indexOf(entry)
   assert.ok(main > 0, 'the recipe starts the bundle')
@@ -72,7 +74,8 @@ test('with all flags a call runs and is recorded', async () => {
   )
   assert.match(JSON.stringify(answers.get(1)), /Production/)
   assert.match(JSON.stringify(answers.get(2)), /ductape_generate_snippet/)
-  assert.match(readFileSync(join(files.path, 'audit.jsonl'), 'utf8'), /"type":"outcome"/)
+  const [file = 'none'] = readdirSync(audit)
+  assert.match(readFileSync(join(audit, file), 'utf8'), /"type":"outcome"/)
 })
 
 test('no flag can be left out', async (t) => {
@@ -89,7 +92,7 @@ test('no flag can be left out', async (t) => {
       /^--allow-fs-write=/,
       (done) => {
         assert.equal(done.code, 2)
-        assert.match(done.stderr, /audit\.sink: the file .* cannot be opened/)
+        assert.match(done.stderr, /audit\.sink: no file can be made in the folder/)
       },
     ],
     [/^--allow-net$/, (done) => assert.match(done.stdout, /backend_unreachable/)],

@@ -83,7 +83,7 @@ describe('metrics', () => {
         'tools/list|||1',
       ])
       const written = samples.find(({ name }) => name === 'ductape_mcp_audit_lines_written')
-      assert.equal(written?.value, service.records().length)
+      assert.equal(written?.value, service.chain().length)
       assert.equal(samples.find(({ name }) => name === 'ductape_mcp_calls_in_flight')?.value, 0)
     } finally {
       await service.close()
@@ -191,7 +191,7 @@ describe('metrics', () => {
 test('calls in batches and scrapes in between are counted once each', async () => {
   const metrics = createMetrics({
     inFlight: () => 0,
-    audit: () => ({ written: 0, lost: 0, pendingBytes: 0 }),
+    audit: () => ({ written: 0, pendingBytes: 0, failing: false, chain: undefined, witnessFailures: 0 }),
     ready: () => true,
     liveAges: () => [],
     storeAvailable: () => true,

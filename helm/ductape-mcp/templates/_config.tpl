@@ -29,6 +29,12 @@
 {{- with include "ductape-mcp.fleetSecret" . -}}
 {{- $_ := set $own "keys" (dict "fleet" (dict "file" (printf "/etc/ductape-mcp/secrets/fleet/%s" $.Values.fleetKey.key))) -}}
 {{- end -}}
+{{- if .Values.receipts.keySecret -}}
+{{- $_ := set $own "receipts" (dict "keys" (dict "file" (printf "/etc/ductape-mcp/secrets/receipts/%s" .Values.receipts.key))) -}}
+{{- else if .Values.tryout.enabled -}}
+{{- $_ := set $own "receipts" (dict "keys" "boot") -}}
+{{- end -}}
+{{- $_ := set $own "audit" (dict "mode" (dig "audit" "mode" "strict" $config)) -}}
 {{- if .Values.store.redis.url -}}
 {{- $redis := dict -}}
 {{- range $key, $value := .Values.store.redis -}}

@@ -68,7 +68,7 @@
 {{- if and $proxy (ne $flavor "egressProxy") -}}
 {{- $p = append $p (printf "config.outbound.proxy is set, so networkPolicy.flavor must be egressProxy, not %s: the pods could reach everything but the proxy." $flavor) -}}
 {{- end -}}
-{{- $wanted := dict "proxy" (list $proxy "config.outbound.proxy" 80) "backend" (list (dig "backend" "url" "https://api.ductape.app" .Values.config) "config.backend.url" 443) "store" (list .Values.store.redis.url "store.redis.url" 6379) -}}
+{{- $wanted := dict "proxy" (list $proxy "config.outbound.proxy" 80) "backend" (list (dig "backend" "url" "https://api.ductape.app" .Values.config) "config.backend.url" 443) "store" (list .Values.store.redis.url "store.redis.url" 6379) "witness" (list (dig "audit" "witness" "url" "" .Values.config) "config.audit.witness.url" 443) -}}
 {{- range (include "ductape-mcp.egressRows" . | fromJson).rows -}}
 {{- if not (or .cidrs .pods .fqdns .internet) -}}
 {{- if eq .name "backend" -}}
@@ -191,6 +191,9 @@
 {{- if hasPrefix "http://" (default "" .Values.config.publicUrl) -}}
 {{- $p = append $p "config.publicUrl must begin with https://: it is the URL of nginx, which speaks TLS only." -}}
 {{- end -}}
+{{- if not (or .Values.receipts.keySecret .Values.tryout.enabled) -}}
+{{- $p = append $p (printf "Nothing signs receipts and checkpoints: set receipts.keySecret to a Secret whose key %s holds an Ed25519 key; openssl genpkey -algorithm ed25519 makes one." .Values.receipts.key) -}}
+{{- end -}}
 {{- $secrets := keys .Values.secrets -}}
 {{- range regexFindAll "\"file\":\"[^\"]*\"" (toJson .Values.config) -1 | uniq -}}
 {{- $file := . | trimPrefix "\"file\":\"" | trimSuffix "\"" -}}
@@ -200,7 +203,7 @@
 {{- end -}}
 {{- end -}}
 {{- range $name, $source := .Values.secrets -}}
-{{- if has $name (list "fleet" "store") -}}
+{{- if has $name (list "fleet" "receipts" "store") -}}
 {{- $p = append $p (printf "secrets.%s has a name that the chart uses itself: choose another one." $name) -}}
 {{- end -}}
 {{- if ne (include "ductape-mcp.count" (list $source.existingSecret $source.existingConfigMap) | int) 1 -}}

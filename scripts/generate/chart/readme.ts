@@ -17,7 +17,7 @@ everything around them that a platform team asks for.
 
 ## Install
 
-Kubernetes 1.30 or newer. Three things have no default: the server's certificate, the CA of the agents' certificates, and the way to the backend.
+Kubernetes 1.30 or newer. Four things have no default: the server's certificate, the CA of the agents' certificates, the key that signs receipts, and the way to the backend.
 
 \`\`\`yaml
 # mcp.yaml
@@ -25,6 +25,9 @@ tls:
   existingSecret: ductape-mcp-tls
   clientCA:
     existingConfigMap: agents-ca
+receipts:
+  # openssl genpkey -algorithm ed25519 >keys.pem; kubectl create secret generic ductape-mcp-receipts --from-file=keys.pem
+  keySecret: ductape-mcp-receipts
 networkPolicy:
   egress:
     backend:

@@ -128,6 +128,7 @@ function valuesSchema(): Schema {
       }),
     }),
     fleetKey: closed({ existingSecret: objectName, key: { ...fileKey, minLength: 1 } }),
+    receipts: closed({ keySecret: objectName, key: { ...fileKey, minLength: 1 } }),
     store: store(),
     secrets: {
       ...stringMap(
@@ -229,7 +230,7 @@ function valuesSchema(): Schema {
 /** The service's config.yaml without the keys that only the chart can know; naming one of those is an error like any unknown key. */
 function config(): Schema {
   const schema = own(configSchema)
-  for (const key of ['listen', 'ops', 'live', 'keys', 'store']) remove(schema, key)
+  for (const key of ['listen', 'ops', 'live', 'keys', 'receipts', 'store']) remove(schema, key)
   remove(child(schema, 'audit'), 'sink')
   remove(child(schema, 'auth', 'mtls'), 'ca')
   return schema

@@ -2,3 +2,4 @@
 export { estimateTokens } from './estimate.ts'
 export { createLimiter, type Limiter, type LimiterOptions } from './limiter.ts'
 export { compileLimits, defaultLimits } from './rules.ts'
+export { settleCall } from './settle.ts'

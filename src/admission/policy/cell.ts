@@ -1,5 +1,12 @@
 // Decides a call by the rules that concern its operation: those are found once, and what is left to look at are targets and conditions.
-import type { PolicyDecision, PolicyQuestion, PolicyRefusal, Target } from '../../core/policy.ts'
+import {
+  type Capture,
+  DEFAULT_CAPTURE,
+  type PolicyDecision,
+  type PolicyQuestion,
+  type PolicyRefusal,
+  type Target,
+} from '../../core/policy.ts'
 import type { Effect } from '../../core/tool.ts'
 import { matchesPaths, matchesPattern, matchesTarget } from './pattern.ts'
 import { APPROVALS, approvalRank, concerns, type OperationRow, type Rule } from './rule.ts'
@@ -48,9 +55,10 @@ function decision(
   refusal: PolicyRefusal | undefined,
   rule: string | undefined,
   rank: number,
+  record: Capture = DEFAULT_CAPTURE,
 ): PolicyDecision {
   const wouldDeny = allowed && refusal !== undefined
-  return Object.freeze({ allowed, refusal, rule, approval: APPROVALS[rank] ?? 'block', wouldDeny })
+  return Object.freeze({ allowed, refusal, rule, approval: APPROVALS[rank] ?? 'block', wouldDeny, record })
 }
 
 /** No rule allows it. */
@@ -123,10 +131,10 @@ function makeCandidate(rule: Rule, demanded: number): Candidate {
     rank,
     hasTargets: rule.env !== undefined || rule.product !== undefined || rule.credentialId !== undefined,
     hasRest: rule.paths !== undefined || rule.when !== undefined,
-    allowed: decision(true, undefined, rule.id, rank),
-    refused: decision(false, 'rule', rule.id, own),
-    failed: decision(false, 'error', rule.id, 0),
-    relaxed: RANKS.map((other) => decision(true, 'rule', rule.id, other)),
+    allowed: decision(true, undefined, rule.id, rank, rule.record),
+    refused: decision(false, 'rule', rule.id, own, rule.record),
+    failed: decision(false, 'error', rule.id, 0, rule.record),
+    relaxed: RANKS.map((other) => decision(true, 'rule', rule.id, other, rule.record)),
   }
 }
 

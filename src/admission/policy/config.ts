@@ -1,6 +1,7 @@
 // The file live/policy.yaml: its own form, and beside it the form of seed 004 5.1 as it stands there.
 import * as z from 'zod'
 import { choice, count, kinds, list, version } from '../../config/fields.ts'
+import { CAPTURES } from '../../core/policy.ts'
 import type { Condition } from './cel.ts'
 import { compileCondition } from './conditions.ts'
 
@@ -96,12 +97,20 @@ const selectors = {
     .optional()
     .describe('Ids of Ductape keys, as ductape-mcp key id prints them'),
   when: when.optional().describe('Condition over principal, call and args'),
+  record: choice(CAPTURES)
+    .optional()
+    .describe(
+      'What the record shows of the arguments of calls that the rule decides, default safe-fields: only digests, their shape, names such as product and env too, or all of them with secrets replaced',
+    ),
 }
+
+/** Keys that say what follows from a rule, not which calls it holds for. */
+const NO_SELECTORS: ReadonlySet<string> = new Set(['name', 'approval', 'record'])
 
 const NAMES_NOTHING = 'names nothing, so it would hold for every call'
 
 function mustSelect(rule: Readonly<Record<string, unknown>>, context: z.RefinementCtx): void {
-  if (Object.keys(rule).some((key) => key !== 'name' && key !== 'approval')) return
+  if (Object.keys(rule).some((key) => !NO_SELECTORS.has(key))) return
   context.addIssue({
     code: 'custom',
     message: NAMES_NOTHING,

@@ -54,6 +54,8 @@ function makesUseless(other: Rule, rule: Rule, rules: readonly Rule[]): boolean 
   if (!covers(other, rule)) return false
   if (other.sense === 'deny' && rule.sense === 'allow') return true
   if (other.sense !== rule.sense) return false
+  // The one that is looked at first decides what is recorded.
+  if (rule.record !== other.record && rules.indexOf(rule) < rules.indexOf(other)) return false
   // Of two that say the same the later one is superfluous.
   if (covers(rule, other) && rule.approval === other.approval && rule.role === other.role)
     return rules.indexOf(other) < rules.indexOf(rule)

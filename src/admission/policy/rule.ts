@@ -1,5 +1,5 @@
 // What a rule says, and whether it concerns an operation at all: the part of the decision that does not depend on a call's arguments.
-import type { Approval } from '../../core/policy.ts'
+import type { Approval, Capture } from '../../core/policy.ts'
 import type { Effect } from '../../core/tool.ts'
 import type { When } from './config.ts'
 import { matchesPattern, type Patterns } from './pattern.ts'
@@ -44,6 +44,8 @@ export interface Rule {
   readonly when: When | undefined
   /** `block` on a deny rule that stays in force while the policy observes. */
   readonly approval: Approval
+  /** What the records of the calls that it decides show of their arguments. */
+  readonly record: Capture
 }
 
 /** Weakest first. */

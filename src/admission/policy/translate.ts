@@ -1,5 +1,5 @@
 // Turns both forms of the policy file, its own and that of seed 004 5.1, into one list of rules.
-import type { Approval } from '../../core/policy.ts'
+import { type Approval, DEFAULT_CAPTURE } from '../../core/policy.ts'
 import type { FileRule, PolicyFile } from './config.ts'
 import { compilePatterns, type Patterns } from './pattern.ts'
 import type { Rule, ToolEntry } from './rule.ts'
@@ -73,6 +73,7 @@ function ownRule(
     paths: typeof given.path === 'string' ? [given.path] : given.path,
     when: given.when,
     approval,
+    record: given.record ?? DEFAULT_CAPTURE,
   })
 }
 
@@ -132,5 +133,6 @@ const makeRule = (given: Pick<Rule, 'id' | 'place' | 'role' | 'sense'> & Partial
   paths: undefined,
   when: undefined,
   approval: 'none',
+  record: DEFAULT_CAPTURE,
   ...given,
 })

@@ -206,7 +206,9 @@ function judge({ name }: Sent, { body }: Received, refused: string | undefined):
   const problems = ALL_KEYS.filter((key) => body.includes(key)).map((key) => `the answer holds ${key}`)
   if (FOREIGN[name].test(body)) problems.push('the answer holds what belongs to the other tenant')
   if (refused !== undefined && !body.includes(refused)) problems.push(`not refused ${refused}`)
-  if (refused === undefined && /credential_|policy_|limited|internal_error|unauthorized/i.test(body))
+  // The receipt beside the result has a member `policy_digest`.
+  const said = body.replace(/"_meta":\{.*\}(?=\}$|\},)/, '')
+  if (refused === undefined && /credential_|policy_|limited|internal_error|unauthorized/i.test(said))
     problems.push('refused')
   return problems
 }

@@ -73,6 +73,21 @@ test('the fleet key is asked for where replicas or a store need it, and only the
   assert.ok(secrets(withValues(at('replicas', 2), at('fleetKey.existingSecret', 'mine'))).includes('mine'))
 })
 
+test('the key of receipts is mounted and named, records are strict, and only the try-out does without a key', {
+  skip,
+}, () => {
+  const config = (items: Item[]): string => configMap(items, 'config.yaml').data['config.yaml'] ?? ''
+  const volume = (items: Item[]) => pod(items).spec.volumes?.find(({ name }) => name === 'receipts')
+  const items = withValues(at('receipts.key', 'signing.pem'))
+  assert.match(config(items), /^ +file: \/etc\/ductape-mcp\/secrets\/receipts\/signing\.pem$/m)
+  assert.equal(volume(items)?.secret?.secretName, 'receipt-keys')
+  assert.match(config(items), /^ +mode: strict$/m)
+  assert.match(config(withValues(at('config.audit.mode', 'best-effort'))), /^ +mode: best-effort$/m)
+  const tryout = withValues(at('tryout.enabled', true), at('receipts.keySecret', ''))
+  assert.match(config(tryout), /^ +keys: boot$/m)
+  assert.equal(volume(tryout), undefined)
+})
+
 test('each switch brings its objects and nothing else', { skip }, () => {
   const plain = kinds(withValues())
   const rows: readonly (readonly [Values, readonly string[]])[] = [
@@ -129,12 +144,17 @@ const otlp = merge(
   at('otel.OTEL_EXPORTER_OTLP_ENDPOINT', 'http://otel:4318'),
   at('networkPolicy.egress.otlp', { cidrs: ['198.51.100.4/32'] }),
 )
+const witness = merge(
+  at('config.audit.witness', { url: 'https://witness.example.com/checkpoints' }),
+  at('networkPolicy.egress.witness', { cidrs: ['198.51.100.5/32'] }),
+)
 
 /** Values that make the service dial the row, and the address and port that the policy then opens. */
 const EGRESS: Readonly<Record<Exclude<keyof typeof OUTBOUND, 'service'>, readonly [Values, string]>> = {
   backend: [{}, '192.0.2.0/24 443'],
   issuer: [issuer, '198.51.100.2/32 443'],
   store: [store, '198.51.100.3/32 6379'],
+  witness: [witness, '198.51.100.5/32 443'],
   otlp: [otlp, '198.51.100.4/32 4318'],
 }
 
@@ -160,7 +180,7 @@ test('every outbound connection of the service has its egress rule, exactly when
     const expected = [...new Set(['192.0.2.0/24 443', rule])].sort()
     assert.deepEqual(opened(withValues(values)).sort(), expected, name)
   }
-  assert.equal(opened(withValues(issuer, store, otlp)).length, 4)
+  assert.equal(opened(withValues(issuer, store, otlp, witness)).length, 5)
 })
 
 test('flavour egressProxy leads to the proxy alone, and the service uses it', { skip }, () => {

@@ -19,6 +19,9 @@ const BAD: readonly (readonly [path: string, value: unknown, says: RegExp])[] = 
   ['networkPolicy.egress.backend.cidr', [], /cidr/],
   ['networkPolicy.ingress.form', [], /form/],
   ['tls.clientCA.secret', 'x', /secret/],
+  ['receipts.existingSecret', 'x', /existingSecret/],
+  ['config.receipts', { keys: 'boot' }, /receipts/],
+  ['config.audit.mode', 'lax', /strict/],
   ['config.htpp', {}, /htpp/],
   ['config.http.maxBdoy', '1MiB', /maxBdoy/],
   ['live.policy.role', {}, /role/],
@@ -75,6 +78,12 @@ const noWay = { backend: { cidrs: [] } }
 
 /** What is asked for, the values over the least ones, the sentence that comes back; the first list cannot work, the second can. */
 const COMBINATIONS: readonly (readonly [name: string, values: Values, says: string])[] = [
+  ['no key for receipts', at('receipts.keySecret', ''), 'Nothing signs receipts and checkpoints'],
+  [
+    'a witness that no rule leads to',
+    at('config.audit.witness', { url: 'https://witness.example.com/checkpoints' }),
+    'networkPolicy.egress.witness names no way',
+  ],
   ['no way to the backend', at('networkPolicy.egress', noWay), 'names no way to the Ductape backend'],
   [
     'names without Cilium',

@@ -69,6 +69,7 @@ export function unixConfig({ backendUrl, socket, live, auth }: UnixConfig): stri
     http: { peerRate: { perMinute: 10_000_000, burst: 1_000_000 } },
     backend: { url: backendUrl },
     live,
+    receipts: { keys: 'boot' },
     auth,
   })
 }

@@ -28,6 +28,7 @@ const target = {
 }
 const when = fc.constantFrom(...Object.keys(CONDITIONS))
 const approval = fc.constantFrom('none', 'notify', 'confirm', 'block')
+const record = fc.constantFrom('digest', 'shape', 'safe-fields', 'redacted')
 
 /** `operations`: rules that an operation alone decides; `targets`: targets as well; `all`: conditions too. */
 export type Kind = 'operations' | 'targets' | 'all'
@@ -38,17 +39,20 @@ function rule(kind: Kind, withApproval: boolean): fc.Arbitrary<ReferenceRule> {
     ...(kind === 'operations' ? {} : target),
     ...(kind === 'all' ? { when } : {}),
     ...(withApproval ? { approval } : {}),
+    record,
   }
   return fc
     .record(members as Record<string, fc.Arbitrary<unknown>>, { requiredKeys: [] })
-    .filter((made) => Object.keys(made).some((key) => key !== 'approval')) as fc.Arbitrary<ReferenceRule>
+    .filter((made) =>
+      Object.keys(made).some((key) => key !== 'approval' && key !== 'record'),
+    ) as fc.Arbitrary<ReferenceRule>
 }
 
 const ROLES = ['r1', 'r2', 'r3'] as const
 
 /** A rule that concerns every operation. */
 const targetRule = fc.record(
-  { ...target, when, approval },
+  { ...target, when, approval, record },
   { requiredKeys: ['env', 'product'] },
 ) as fc.Arbitrary<ReferenceRule>
 

@@ -13,6 +13,7 @@ export interface ReferenceRule {
   credentialId?: string | string[]
   when?: string
   approval?: string
+  record?: string
 }
 
 export interface ReferenceFile {
@@ -88,12 +89,15 @@ const rank = (approval: string | undefined): number => RANKS.indexOf((approval ?
 
 export function referenceDecision(file: ReferenceFile, asked: PolicyQuestion, now: number): PolicyDecision {
   const { principal } = asked
+  const records = new Map<string | undefined, string | undefined>()
+  const recordOf = (rule?: string) => (records.get(rule) ?? 'safe-fields') as PolicyDecision['record']
   const refuse = (refusal: PolicyDecision['refusal'], rule?: string, approval = 'none'): PolicyDecision => ({
     allowed: false,
     refusal,
     rule,
     approval: approval as PolicyDecision['approval'],
     wouldDeny: false,
+    record: recordOf(rule),
   })
   if (principal.tools !== undefined) {
     const inside = principal.tools.some((entry) => {
@@ -115,11 +119,15 @@ export function referenceDecision(file: ReferenceFile, asked: PolicyQuestion, no
     const { allow, deny } = file.roles[role]!
     for (const [index, rule] of allow.entries()) {
       const id = rule.name ?? `${role}/allow/${index}`
+      records.set(id, rule.record)
       if (rule.approval === 'block') denies.push({ id, held: holds(rule, false, asked), block: true })
       else allows.push({ id, held: holds(rule, true, asked), rank: Math.max(demanded, rank(rule.approval)) })
     }
-    for (const [index, rule] of deny.entries())
-      denies.push({ id: rule.name ?? `${role}/deny/${index}`, held: holds(rule, false, asked), block: false })
+    for (const [index, rule] of deny.entries()) {
+      const id = rule.name ?? `${role}/deny/${index}`
+      records.set(id, rule.record)
+      denies.push({ id, held: holds(rule, false, asked), block: false })
+    }
   }
 
   const matching = denies.filter(({ held }) => held === true)
@@ -148,6 +156,7 @@ export function referenceDecision(file: ReferenceFile, asked: PolicyQuestion, no
       rule: allow.id,
       approval: RANKS[allow.rank]!,
       wouldDeny: false,
+      record: recordOf(allow.id),
     }
   if (deny === undefined && !observing) return refuse('role')
   return {
@@ -156,5 +165,6 @@ export function referenceDecision(file: ReferenceFile, asked: PolicyQuestion, no
     rule: deny?.id,
     approval: RANKS[allow?.rank ?? demanded]!,
     wouldDeny: true,
+    record: recordOf(deny?.id),
   }
 }

@@ -253,6 +253,7 @@ export async function runIdentityCanary(): Promise<IdentityCanaryReport> {
       live,
       http: { peerRate: ANY_RATE },
       telemetry: { log: { level: 'debug' } },
+      receipts: { keys: 'boot' },
       auth: {
         apiKeys: {},
         oauth: {

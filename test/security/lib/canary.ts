@@ -99,6 +99,12 @@ interface Running {
 async function startService(directory: string, backend: ScriptedBackend, sink: Sink): Promise<Running> {
   const config = path.join(directory, 'config.yaml')
   writeFileSync(path.join(directory, 'limits.yaml'), JSON.stringify(NO_LIMITS))
+  // The records show of the arguments whatever a rule can make them show: shape, safe fields and the arguments themselves.
+  const rule = { tool: '*', record: 'redacted' }
+  writeFileSync(
+    path.join(directory, 'policy.yaml'),
+    JSON.stringify({ roles: { local: { allow: [rule], deny: [] } } }),
+  )
   writeFileSync(
     config,
     [
@@ -250,6 +256,8 @@ export async function runCanary(): Promise<CanaryReport> {
       metrics,
       readyz,
     }
+    for (const member of ['args', 'safe', 'shape'])
+      if (!outputs.records.includes(`"${member}":{`)) report.problems.push(`no record has ${member}`)
     for (const [name, text] of Object.entries(outputs)) {
       report.searched[name as keyof typeof outputs] = text.length
       for (const { place } of findKeys(text, planted))

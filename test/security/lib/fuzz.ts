@@ -67,12 +67,17 @@ export async function runFuzz(options: { seed: number; count: number }): Promise
         crashed: stats.answers.crashed,
       }
     }
-    const decisions = service.records().filter((record) => record.type === 'decision').length
-    report.unrecorded = Math.max(0, toRecord - decisions)
   } finally {
     client.close()
     await service.close()
   }
+  // Only now is told how often a peer was refused the same way again.
+  let recorded = 0
+  for (const line of service.chain()) {
+    const { type, refusals } = JSON.parse(line) as { type: string; refusals?: { count: number } }
+    recorded += type === 'decision' ? 1 : (refusals?.count ?? 0)
+  }
+  report.unrecorded = Math.max(0, toRecord - recorded)
   return report
 }
 

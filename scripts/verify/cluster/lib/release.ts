@@ -60,6 +60,7 @@ export const baseValues = ({ images, local }: Context): Values => ({
     clientCA: { existingSecret: 'client-ca' },
     crl: { existingSecret: 'client-crl' },
   },
+  receipts: { keySecret: 'receipt-keys' },
   store: {
     redis: { url: `rediss://redis.${OUTSIDE}.svc:6379/0` },
     secret: { existingSecret: 'store', caKey: 'ca.crt' },

@@ -1,5 +1,5 @@
 // What the release needs before it is installed: namespaces, certificates, a Redis with TLS, and pods from which probes run.
-import { createHash } from 'node:crypto'
+import { createHash, generateKeyPairSync } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { EXECUTE } from '../../../../test/platform/lib/calls.ts'
@@ -149,6 +149,9 @@ const redis = (context: Context): object[] => [
   },
 ]
 
+const receiptKey = (): string =>
+  generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
+
 const namespace = (name: string): object => ({
   apiVersion: 'v1',
   kind: 'Namespace',
@@ -210,6 +213,7 @@ export async function setUp(context: Context): Promise<void> {
     ...['warden', ...VICTIMS].map((name) => secret(name, agent(name))),
     secret('store', { password: write('password', password), 'ca.crt': join(store, 'ca/ca.crt') }),
     secret(`${NAME}-fleet`, { keys: write('fleet', fleet) }),
+    secret('receipt-keys', { 'keys.pem': write('keys.pem', receiptKey()) }),
   ])
   const probe = configMap('probe', {
     'probe.ts': readFileSync(join(ROOT, 'scripts/verify/cluster/probe.ts'), 'utf8'),

@@ -4,6 +4,7 @@ import type { Options } from '../../lib/helm.ts'
 /** What an operator with Secrets of their own writes; every other value is the chart's. */
 export const LEAST = {
   tls: { existingSecret: 'mcp-server', clientCA: { existingSecret: 'agents-ca' } },
+  receipts: { keySecret: 'receipt-keys' },
   networkPolicy: { egress: { backend: { cidrs: ['192.0.2.0/24'] } } },
 } as const
 
