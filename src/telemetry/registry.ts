@@ -41,7 +41,7 @@ export function createRegistry(sources: MetricSources, series: () => Iterable<Se
   const decisionName = 'ductape_mcp_decisions_total'
   const decisions = new Counter({
     name: decisionName,
-    help: 'Requests by how they ended: code "ok", or the code of the refusal or failure and its stage; would_deny where the policy observes and would refuse.',
+    help: 'Requests by how they ended: code "ok", or the code of the refusal or failure and its stage; would_deny where the policy observes and would refuse. Lists and other messages that are no call count too, and leave no record.',
     labelNames: labelsOf(decisionName),
     registers,
   })

@@ -3,14 +3,17 @@ import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
-import { climb, createTreeHead, leafHash, MAX_STEPS, nodeHash, treePaths } from '../../src/audit/merkle.ts'
+import { treePaths } from '../../src/audit/merkle.ts'
+import { createRecordTree } from '../../src/audit/tree.ts'
+import { climbPath } from '../../src/audit/verify/tree.ts'
 
 const sha256 = (...parts: readonly Uint8Array[]): Buffer => {
   const digest = createHash('sha256')
   for (const part of parts) digest.update(part)
   return digest.digest()
 }
-const leafOf = (i: number): Buffer => sha256(Buffer.from([0]), Buffer.from(`leaf ${i}`))
+const claimsOf = (i: number): string => `leaf ${i}`
+const leafOf = (i: number): Buffer => sha256(Buffer.from(`\0ductape-receipt/1${claimsOf(i)}`))
 const leavesOf = (count: number): Buffer[] => Array.from({ length: count }, (_, i) => leafOf(i))
 
 /** The largest power of two below `size`. */
@@ -40,21 +43,14 @@ function path(at: number, leaves: readonly Buffer[]): string[] {
 const SIZES = [...Array.from({ length: 40 }, (_, i) => i + 1), 63, 64, 65, 127, 128, 129, 512]
 
 describe('a Merkle tree', () => {
-  test('leaf and node are told apart by their first byte', () => {
-    const [a, b] = [leafOf(1), leafOf(2)]
-    assert.deepEqual(leafHash('leaf ', Buffer.from('1')), a)
-    assert.deepEqual(nodeHash(a, b), sha256(Buffer.from([1]), a, b))
-    assert.notDeepEqual(nodeHash(a, b), nodeHash(b, a))
-    assert.notDeepEqual(nodeHash(a, b), leafHash(a, b))
-  })
-
-  test('the head as it grows is that of all leaves so far', () => {
-    const tree = createTreeHead()
-    assert.deepEqual(tree.root(), head([]))
+  test('the head over records as it grows is that of all so far', () => {
+    const tree = createRecordTree()
+    const leaves: Buffer[] = []
     for (let size = 1; size <= 130; size++) {
-      tree.add(leafOf(size - 1))
-      assert.equal(tree.size, size)
-      assert.deepEqual(tree.root(), head(leavesOf(size)), `${size} leaves`)
+      const record = sha256(Buffer.from(`record ${size}`))
+      leaves.push(sha256(Buffer.from([0]), record))
+      tree.add(record.toString('base64url'))
+      assert.equal(tree.root(), head(leaves).toString('base64url'), `${size} leaves`)
     }
   })
 
@@ -66,7 +62,7 @@ describe('a Merkle tree', () => {
       assert.equal(paths.length, size)
       for (const [at, text] of paths.entries()) {
         assert.equal(text, JSON.stringify(path(at, leaves)), `leaf ${at} of ${size}`)
-        assert.equal(climb(leaves[at] as Buffer, JSON.parse(text) as unknown[])?.toString('base64url'), root)
+        assert.equal(climbPath(claimsOf(at), JSON.parse(text)), root)
       }
     }
   })
@@ -76,11 +72,10 @@ describe('a Merkle tree', () => {
       fc.property(fc.integer({ min: 2, max: 64 }), fc.nat(), fc.nat(), (size, seed, where) => {
         const leaves = leavesOf(size)
         const at = seed % size
-        const leaf = leaves[at] as Buffer
         const { root, paths } = treePaths(leaves.map((one) => one.toString('base64url')))
         const steps = JSON.parse(paths[at] as string) as string[]
-        const leadsToRoot = (changed: unknown[], from = leaf): boolean =>
-          climb(from, changed)?.toString('base64url') === root
+        const leadsToRoot = (changed: unknown[], from = at): boolean =>
+          climbPath(claimsOf(from), changed) === root
         assert.ok(leadsToRoot(steps))
         const i = where % steps.length
         const step = steps[i] as string
@@ -93,16 +88,15 @@ describe('a Merkle tree', () => {
           leadsToRoot(steps.with(i, step.slice(0, character) + other + step.slice(character + 1))),
           false,
         )
-        assert.equal(leadsToRoot(steps, leaves[(at + 1) % size]), false)
+        assert.equal(leadsToRoot(steps, (at + 1) % size), false)
       }),
     )
   })
 
   test('only canonical steps are climbed, and only so many', () => {
-    const leaf = leafOf(0)
     const step = `L${leafOf(1).toString('base64url')}`
-    assert.ok(climb(leaf, [step]))
-    assert.deepEqual(climb(leaf, []), leaf)
+    assert.ok(climbPath(claimsOf(0), [step]))
+    assert.equal(climbPath(claimsOf(0), []), leafOf(0).toString('base64url'))
     // The last character of 32 bytes has two spare bits.
     const last = step.at(-1) as string
     const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
@@ -121,8 +115,8 @@ describe('a Merkle tree', () => {
       ` ${step}`,
     ]
     for (const one of [...bad, `${step}\n`, '', 7, null, undefined, [step], step.replace(/.$/, '+')])
-      assert.equal(climb(leaf, [one]), undefined, String(one))
-    assert.ok(climb(leaf, new Array(MAX_STEPS).fill(step)))
-    assert.equal(climb(leaf, new Array(MAX_STEPS + 1).fill(step)), undefined)
+      assert.equal(climbPath(claimsOf(0), [one]), undefined, String(one))
+    assert.ok(climbPath(claimsOf(0), new Array(20).fill(step)))
+    assert.equal(climbPath(claimsOf(0), new Array(21).fill(step)), undefined)
   })
 })
