@@ -57,7 +57,7 @@ async function main(): Promise<number> {
           `Call: ${bytes('legacy')} B in (legacy), ${bytes('modern')} B (modern); the backend answers ${Buffer.byteLength(envelope(1024))} B`,
           bench.cores.words,
           load,
-          `Ours runs with the flags of the image (${imageFlags.filter((flag) => !/^--(?:allow|permission)/.test(flag)).join(' ')}) and --permission; the peers run as Node comes`,
+          `Ours runs with the flags of the image (${imageFlags.filter((flag) => !/^--(?:allow|permission)/.test(flag)).join(' ')}) and --permission; the floor has those of V8 too, the SDKs run as Node comes`,
           'CPU is what the kernel counted for all threads of the server process; every answer was checked, one wrong answer ends the run',
           ...targets.map(({ name, what }) => `${name}: ${what}`),
         ],

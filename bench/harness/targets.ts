@@ -21,22 +21,33 @@ export type Target = {
   readonly start: (port: number, backendPort: number, dir: string) => Start
 }
 
-function peer(name: string, what: string, eras: readonly Era[]): Target {
+/** The flags of the image; of the file system everything is allowed, because the folders are others. */
+export const imageFlags: readonly string[] = [
+  ...entrypoint().filter((arg) => arg.startsWith('--') && !arg.startsWith('--allow-fs-')),
+  '--allow-fs-read=*',
+  '--allow-fs-write=*',
+]
+/** Those of V8 among them, which the floor has too: it shall not win or lose by another setting of the collector. */
+export const engineFlags: readonly string[] = imageFlags.filter((flag) => /semi-space|pretenuring/.test(flag))
+
+function peer(name: string, what: string, eras: readonly Era[], flags: readonly string[] = []): Target {
   return {
     name,
     what,
     eras,
     start: (port, backendPort) => ({
-      args: [`bench/peers/${name}.ts`],
+      args: [...flags, `bench/peers/${name}.ts`],
       env: { PORT: String(port), BACKEND: `http://127.0.0.1:${backendPort}` },
     }),
   }
 }
 
-export const floor = peer('floor', 'node:http and undici dispatch, no MCP SDK, no control', [
-  'legacy',
-  'modern',
-])
+export const floor = peer(
+  'floor',
+  'node:http and undici dispatch, no MCP SDK, no control',
+  ['legacy', 'modern'],
+  engineFlags,
+)
 export const sdk1 = peer('sdk1', 'SDK 1.x stock stateless example: express, server and transport per call', [
   'legacy',
 ])
@@ -50,13 +61,6 @@ export const sources = 'src/main.ts'
 const NO_LIMITS =
   'principal: { rate: off, concurrency: off, executions: off, inputTokens: off, outputTokens: off, deadline: off }\n'
 const ANY_RATE = 'peerRate: { perMinute: 10000000, burst: 1000000 }'
-
-/** The flags of the image; of the file system everything is allowed, because the folders are others. */
-export const imageFlags: readonly string[] = [
-  ...entrypoint().filter((arg) => arg.startsWith('--') && !arg.startsWith('--allow-fs-')),
-  '--allow-fs-read=*',
-  '--allow-fs-write=*',
-]
 
 /** What the runs start as ours: the bundle when it was built, else the sources; nothing when neither is there. */
 export function entry(): string | undefined {

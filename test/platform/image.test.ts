@@ -128,7 +128,7 @@ describe('the images', { skip: unless('root', 'buildah', 'runc', 'tar') }, () =>
 
   test('the release has no code of the emulator; the target `emulator` has, and answers', async () => {
     const marks = /pk_demo_|req_fault/
-    const bundled = (root: string): string[] => list(root).filter((name) => name.endsWith('.mjs'))
+    const bundled = (root: string): string[] => list(root).filter((name) => /^app\/.*\.m?js$/.test(name))
     for (const name of bundled(files))
       assert.doesNotMatch(readFileSync(join(files, name), 'utf8'), marks, name)
 
