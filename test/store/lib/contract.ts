@@ -234,13 +234,16 @@ export function contract(name: string, open: () => Promise<Subject>): void {
     test('a message reaches all who listen on its channel, and nobody else', async () => {
       const channel = fresh()
       const heard: string[] = []
-      const wait = (count: number): Promise<void> =>
+      const until = (holds: () => boolean): Promise<void> =>
         new Promise((resolve) => {
-          const look = (): void => (heard.length >= count ? resolve() : void setImmediate(look))
+          const look = (): void => (holds() ? resolve() : void setImmediate(look))
           look()
         })
+      const wait = (count: number): Promise<void> => until(() => heard.length >= count)
       const listen = (who: string) => (message: string) => void heard.push(`${who} ${message}`)
-      await one.subscribe(channel, () => {
+      const reached: string[] = []
+      await one.subscribe(channel, (message) => {
+        reached.push(message)
         throw new Error('a broken listener')
       })
       const stop = await one.subscribe(channel, listen('a'))
@@ -255,6 +258,8 @@ export function contract(name: string, open: () => Promise<Subject>): void {
       await two.publish(channel, '3')
       await wait(2)
       assert.deepEqual(heard.splice(0), ['b 2', 'b 3'])
+      // Each store has a connection of its own: what came while nobody listened must be past.
+      await until(() => reached.includes('3'))
       const again = listen('a')
       await one.subscribe(channel, again)
       await one.subscribe(channel, again)
