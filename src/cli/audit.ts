@@ -159,7 +159,11 @@ function shownReport(report: Report): string {
   const verdict = witnessed
     ? 'complete and unaltered, as the witness has seen them'
     : 'complete within the chains given; only a witness shows that no end and no whole chain is missing'
+  const selfAsserted = chains.some((chain) => chain.selfAsserted)
   const notes = [
+    ...(selfAsserted
+      ? ['keys were made by the service at its start, and whoever forges records can make such keys too']
+      : []),
     ...chains
       .filter(({ closed }) => !closed && !witnessed)
       .map(({ id }) => `chain ${id} is open: it goes on, a crash ended it, or its end was cut off`),
@@ -179,7 +183,7 @@ function shownReport(report: Report): string {
   ]
   return terminalText(
     [
-      `VERIFIED: ${read}, ${verdict}.`,
+      `${selfAsserted ? 'SELF-ASSERTED' : 'VERIFIED'}: ${read}, ${verdict}.`,
       ...(report.receipts > 0 ? [`${count(report.receipts, 'receipt')}, each in the records.`] : []),
       ...notes.map((note) => `Note: ${note}.`),
       '',

@@ -74,6 +74,8 @@ interface Good {
   /** What was compared. */
   readonly checked: readonly string[]
   readonly claims: JsonObject
+  /** The key was made by the service at its start. */
+  readonly selfAsserted: boolean
 }
 
 type Judged = Good | { readonly ok: false; readonly finding: Finding }
@@ -87,7 +89,7 @@ interface Disclosed {
 function judge(receipt: Receipt, trust: Trust, source: string, files: Disclosed): Judged {
   const checkedReceipt = checkReceipt(receipt, trust)
   if (!checkedReceipt.ok) return checkedReceipt
-  const { claims } = checkedReceipt
+  const { claims, selfAsserted } = checkedReceipt
   const checked = ['signature and path']
   const own = contentOf(source)
   const checks: [name: string, check: () => Finding | undefined][] = []
@@ -109,7 +111,7 @@ function judge(receipt: Receipt, trust: Trust, source: string, files: Disclosed)
     if (found !== undefined) return { ok: false, finding: found }
     checked.push(name)
   }
-  return { ok: true, checked, claims }
+  return { ok: true, checked, claims, selfAsserted }
 }
 
 function argumentsText(text: string): string {
@@ -165,10 +167,12 @@ function checkRecords(claims: JsonObject, lines: string): Finding | undefined {
   )
 }
 
-function shownReceipt({ checked, claims }: Good): string {
+function shownReceipt({ checked, claims, selfAsserted }: Good): string {
   const time = new Date((claims['iat'] as number) * 1000).toISOString()
   const rows = Object.entries(claims).map(
     ([name, value]) => `  ${name.padEnd(14)}${typeof value === 'string' ? value : JSON.stringify(value)}`,
   )
-  return terminalText(`VERIFIED (${checked.join(', ')}), signed at ${time}\n${rows.join('\n')}\n`)
+  return terminalText(
+    `${selfAsserted ? 'SELF-ASSERTED' : 'VERIFIED'} (${checked.join(', ')}), signed at ${time}\n${rows.join('\n')}\n`,
+  )
 }

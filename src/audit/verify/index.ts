@@ -48,6 +48,8 @@ export interface VerifyHooks {
 export interface ChainReport {
   readonly id: string
   readonly instance: string
+  /** Signed by a key that was made at its start: whoever forges records can make such a key too. */
+  readonly selfAsserted: boolean
   readonly mode: 'strict' | 'best-effort'
   readonly opened: string
   /** Time of the last record. */
@@ -208,6 +210,7 @@ function digestOf({ from, receipts, trust, witness }: VerifyInput): string {
 const reportChain = (chain: ChainState): ChainReport => ({
   id: chain.id,
   instance: chain.instance,
+  selfAsserted: chain.origin === 'boot',
   mode: chain.mode,
   opened: chain.opened,
   last: chain.time,

@@ -77,7 +77,9 @@ export interface ChainKey {
   readonly replaced: readonly string[]
 }
 
-export type CheckedJws = { readonly ok: true; readonly payload: JsonObject } | { ok: false; finding: Finding }
+export type CheckedJws =
+  | { readonly ok: true; readonly payload: JsonObject; readonly selfAsserted: boolean }
+  | { readonly ok: false; readonly finding: Finding }
 
 /** Checks a JWS in the order of docs/reference/evidence.md. Where it stands in a chain, only the key that the chain names may have made it. */
 export function checkJws(
@@ -107,5 +109,5 @@ export function checkJws(
   if (known !== undefined && (iat < (known.notBefore ?? 0) || iat >= (known.notAfter ?? Infinity)))
     return fail('key_time', named)
   const key = known?.key ?? publicKeyOf((chain as ChainKey).jwk)
-  return read.verify(key) ? { ok: true, payload } : fail('signature_bad')
+  return read.verify(key) ? { ok: true, payload, selfAsserted: isBoot } : fail('signature_bad')
 }

@@ -36,7 +36,7 @@ export function findReceipt(source: string): Receipt | undefined {
 }
 
 export type CheckedReceipt =
-  | { readonly ok: true; readonly claims: JsonObject }
+  | { readonly ok: true; readonly claims: JsonObject; readonly selfAsserted: boolean }
   | { readonly ok: false; readonly finding: Finding }
 
 export function checkReceipt({ receipt }: Receipt, trust: Trust): CheckedReceipt {
@@ -50,7 +50,7 @@ export function checkReceipt({ receipt }: Receipt, trust: Trust): CheckedReceipt
   if (climbPath(canonical(claims), path) !== root) return fail(finding('receipt_path'))
   if (Math.abs((claims['iat'] as number) - iat) > MAX_SKEW)
     return fail(finding('key_time', `claims and signature are more than ${MAX_SKEW} s apart`))
-  return { ok: true, claims }
+  return { ok: true, claims, selfAsserted: checked.selfAsserted }
 }
 
 /** Whether salt and text give a digest of the claims; `what` says which. */

@@ -288,6 +288,7 @@ describe('receipt verify', () => {
     'records.jsonl': chain.text(),
     'other.jsonl': closedChain(4).text(),
     'keys.json': KEYS,
+    'boot.json': KEYS.replaceAll('"crv"', '"ductape-origin":"boot","crv"'),
     'none.json': '{}',
   })
   const keys = ['--keys', at('keys.json')]
@@ -310,6 +311,13 @@ describe('receipt verify', () => {
       /^VERIFIED \(signature and path, arguments, result, record\), signed at 2026-11-21T12:00:00\.000Z\n/,
     )
     assert.match(out, new RegExp(`jti +${call.callId}\n`))
+  })
+
+  test('of a key that was made at the start it says self-asserted, and only where that is asked for', async () => {
+    const boot = ['verify', at('receipt.json'), '--keys', at('boot.json')]
+    assert.match((await command(receiptCommand, boot)).out, /^NOT VERIFIED\nself_asserted/)
+    const { code, out } = await command(receiptCommand, [...boot, '--self-asserted'])
+    assert.deepEqual([code, out.slice(0, 16)], [0, 'SELF-ASSERTED (s'])
   })
 
   test('an answer of MCP has its result with it', async () => {
