@@ -1,6 +1,7 @@
 // What the chart decides by its values: what rolls the pods and what does not, how images are named, what each switch brings and takes away.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { entrypoint } from '../../../scripts/image/entrypoint.ts'
 import { OUTBOUND } from '../../../src/outbound.ts'
 import { HELM, rendered, unlessBuilt } from '../lib/helm.ts'
 import { configMap, container, type Item, of, service } from './lib/kubernetes.ts'
@@ -71,6 +72,21 @@ test('the fleet key is asked for where replicas or a store need it, and only the
   assert.ok(!secrets(withValues()).some((name) => name.endsWith('-fleet')))
   assert.ok(secrets(withValues(at('replicas', 2))).includes('ductape-mcp-fleet'))
   assert.ok(secrets(withValues(at('replicas', 2), at('fleetKey.existingSecret', 'mine'))).includes('mine'))
+})
+
+test('what the test of the try-out writes, and reads again, Node allows in the image', { skip }, () => {
+  const items = withValues(at('tryout.enabled', true), at('test.clientSecret', 'client'))
+  const pods = of(items, 'Pod').map(({ spec }) => JSON.stringify(spec))
+  const paths = pods.flatMap((text) => text.match(/\/[\w/-]+\/(?:receipt|keys)\.json/g) ?? [])
+  assert.equal(paths.length, 4)
+  for (const flag of ['--allow-fs-write=', '--allow-fs-read=']) {
+    const allowed = entrypoint().flatMap((arg) => (arg.startsWith(flag) ? [arg.slice(flag.length)] : []))
+    for (const path of paths)
+      assert.ok(
+        allowed.some((folder) => path.startsWith(folder)),
+        `${flag} ${path}`,
+      )
+  }
 })
 
 test('the key of receipts is mounted and named, records are strict, and only the try-out does without a key', {
