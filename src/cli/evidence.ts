@@ -5,7 +5,6 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { compilePolicy, loadConditionsFor } from '../admission/policy/index.ts'
 import {
-  type ApiKeyFacts,
   bundleFiles,
   createCollector,
   manifestOf,
@@ -16,11 +15,12 @@ import {
 import { createSigner, readJws } from '../audit/jws.ts'
 import { CODES, type KnownKey, type Report, type Source, verify } from '../audit/verify/index.ts'
 import { formatProblems, loadLiveParser } from '../config/index.ts'
-import { formatInstant, parseInstant } from '../core/instant.ts'
+import { parseInstant } from '../core/instant.ts'
 import { parseObject } from '../core/json.ts'
 import { readTrust, readWhole, recordFiles } from './audit-files.ts'
 import { EXIT, type ExitCode, type Io, UsageError } from './io.ts'
 import { readKeys } from './key-file.ts'
+import { keyFacts } from './key-list.ts'
 
 export const EVIDENCE_HELP = `ductape-mcp evidence --from TIME --to TIME --out DIR FILE... --keys JWKS [options]
 ductape-mcp evidence --check DIR --keys JWKS
@@ -81,7 +81,8 @@ export async function evidenceCommand(argv: string[], io: Io): Promise<ExitCode>
   const period = periodOf(values.from, values.to)
   const signKey = values['sign-key'] === undefined ? undefined : privateKey(values['sign-key'])
   const policy = values.policy === undefined ? undefined : await policyFacts(values.policy, () => period.from)
-  const apiKeys = values['api-keys'] === undefined ? undefined : await keyFacts(values['api-keys'])
+  const apiKeys =
+    values['api-keys'] === undefined ? undefined : (await readKeys(values['api-keys'])).map(keyFacts)
   const given = (name: string | undefined) =>
     name === undefined ? undefined : { name, text: readWhole(name) }
   const sources = recordFiles(files)
@@ -165,16 +166,6 @@ async function policyFacts(path: string, now: () => number): Promise<PolicyFacts
   const problems = compiled.problems.map((one) => ({ source: path, line: 0, column: 0, ...one }))
   throw new UsageError(formatProblems(problems))
 }
-
-const keyFacts = async (path: string): Promise<ApiKeyFacts[]> =>
-  (await readKeys(path)).map(({ id, owner, purpose, tenant, roles, expiresAt }) => ({
-    id,
-    owner,
-    purpose,
-    tenant,
-    roles,
-    expires: expiresAt === undefined ? undefined : formatInstant(expiresAt),
-  }))
 
 function makeFolder(path: string): void {
   try {

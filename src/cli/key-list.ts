@@ -1,35 +1,44 @@
 // What `key list` shows of the records of a file, and when each key was last used, from the audit records.
-import { createReadStream } from 'node:fs'
+import type { ApiKeyFacts } from '../audit/bundle.ts'
+import { createLineCutter } from '../audit/verify/index.ts'
 import { formatInstant } from '../core/instant.ts'
-import { type Io, UsageError } from './io.ts'
+import { recordFiles } from './audit-files.ts'
+import type { Io } from './io.ts'
 import type { KeyRecords } from './key-file.ts'
+import { table } from './table.ts'
 
-export interface ListedKey {
-  id: string
-  owner: string
-  purpose: string
-  tenant: string | undefined
-  roles: readonly string[]
-  expires: string | undefined
+export interface ListedKey extends ApiKeyFacts {
   state: 'active' | 'expired'
   /** Time of the newest decision under this key; undefined = none in these records. */
   lastUsed?: string | undefined
 }
+
+/** What may be shown of a key. */
+export const keyFacts = ({
+  id,
+  owner,
+  purpose,
+  tenant,
+  roles,
+  expiresAt,
+}: KeyRecords[number]): ApiKeyFacts => ({
+  id,
+  owner,
+  purpose,
+  tenant,
+  roles,
+  expires: expiresAt === undefined ? undefined : formatInstant(expiresAt),
+})
 
 export function describeKeys(
   records: KeyRecords,
   now: number,
   used: ReadonlyMap<string, string> | undefined,
 ): ListedKey[] {
-  return records.map(({ id, owner, purpose, tenant, roles, expiresAt }) => ({
-    id,
-    owner,
-    purpose,
-    tenant,
-    roles,
-    expires: expiresAt === undefined ? undefined : formatInstant(expiresAt),
-    state: expiresAt !== undefined && expiresAt <= now ? 'expired' : 'active',
-    ...(used !== undefined && { lastUsed: used.get(id) }),
+  return records.map((record) => ({
+    ...keyFacts(record),
+    state: record.expiresAt !== undefined && record.expiresAt <= now ? 'expired' : 'active',
+    ...(used !== undefined && { lastUsed: used.get(record.id) }),
   }))
 }
 
@@ -39,22 +48,9 @@ export function printKeys(keys: readonly ListedKey[], withUse: boolean, io: Io):
     const row = [id, owner, purpose, tenant ?? '-', roles.join(',') || '-', expires ?? 'never', state]
     return withUse ? [...row, lastUsed ?? '-'] : row
   })
-  const table = [withUse ? [...head, 'LAST USED'] : head, ...rows]
-  const widths = table.reduce<number[]>(
-    (widest, row) => row.map((cell, i) => Math.max(widest[i] ?? 0, cell.length)),
-    [],
-  )
-  for (const row of table)
-    io.out(
-      `${row
-        .map((cell, i) => cell.padEnd(widths[i] ?? 0))
-        .join('  ')
-        .trimEnd()}\n`,
-    )
+  io.out(table([withUse ? [...head, 'LAST USED'] : head, ...rows]))
 }
 
-/** Characters of a line; records are far shorter, and what is longer is skipped. */
-const MAX_LINE = 1 << 20
 const TIME = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$/
 
 /** Newest time of a record of each of these keys. Reads the files as streams, so their size does not matter. */
@@ -71,33 +67,13 @@ export async function lastUses(
     // Times of one form compare as text.
     if (known === undefined || known < use.time) found.set(use.id, use.time)
   }
-  for (const file of files) {
-    try {
-      await eachLine(file, note)
-    } catch (error) {
-      const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown reason'
-      throw new UsageError(`--audit: ${file} cannot be read (${code}).\n`)
-    }
+  const line = (bytes: Buffer): void => note(bytes.toString())
+  for (const file of recordFiles(files)) {
+    const cutter = createLineCutter({ line, rest: line })
+    for await (const chunk of file.read()) cutter.feed(chunk)
+    cutter.end()
   }
   return found
-}
-
-async function eachLine(file: string, take: (line: string) => void): Promise<void> {
-  let rest = ''
-  let skipping = false
-  for await (const chunk of createReadStream(file, { encoding: 'utf8' }) as AsyncIterable<string>) {
-    const lines = (rest + chunk).split('\n')
-    rest = lines.pop() ?? ''
-    for (const line of lines) {
-      if (!skipping) take(line)
-      skipping = false
-    }
-    if (rest.length > MAX_LINE) {
-      rest = ''
-      skipping = true
-    }
-  }
-  if (!skipping) take(rest)
 }
 
 /** A record that is not ours, or was cut off, is not counted. */

@@ -7,7 +7,7 @@ import { createServer, type ServerResponse } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
-import { connect } from 'node:tls'
+import { connect, type TLSSocket } from 'node:tls'
 import { type Agent, request } from 'undici'
 import { agentId, type Certificates, type KeyPair, makeCertificates } from './lib/certs.ts'
 import { agent } from './lib/mtls.ts'
@@ -91,7 +91,7 @@ for (const { program, shell } of SETS)
     }
     /** Of a connection of its own. */
     const statusOf = (identity: KeyPair): Promise<number> => status(as(identity))
-    async function serial(): Promise<string> {
+    async function dial(): Promise<TLSSocket> {
       const socket = connect({
         port: nginx.port,
         host: '127.0.0.1',
@@ -100,6 +100,10 @@ for (const { program, shell } of SETS)
         ...certs.client,
       })
       await once(socket, 'secureConnect')
+      return socket
+    }
+    async function serial(): Promise<string> {
+      const socket = await dial()
       const { serialNumber } = socket.getPeerCertificate()
       socket.destroy()
       return serialNumber
@@ -246,14 +250,7 @@ for (const { program, shell } of SETS)
     })
 
     test('drain closes the connections that clients keep, and new ones are served', async () => {
-      const socket = connect({
-        port: nginx.port,
-        host: '127.0.0.1',
-        servername: 'localhost',
-        ca: certs.ca,
-        ...certs.client,
-      })
-      await once(socket, 'secureConnect')
+      const socket = await dial()
       const ended = once(socket.resume(), 'close')
       socket.write('GET /v1/tools HTTP/1.1\r\nhost: localhost\r\n\r\n')
       await once(socket, 'data')

@@ -1,6 +1,6 @@
 // Whatever a payload holds, Python's own parser reads the snippet and its literals evaluate to the payload and to the flattened arguments.
 import assert from 'node:assert/strict'
-import { spawn, spawnSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
@@ -13,6 +13,7 @@ import { flatten } from '../../src/tools/snippet/flatten.ts'
 import { findOperation, type SnippetOperation, writeSnippet } from '../../src/tools/snippet/index.ts'
 import { FIXED, payloads, RUNS, SEED } from '../snippet/lib/corpus.ts'
 import { difference } from '../snippet/lib/same.ts'
+import { unless } from './lib/tools.ts'
 
 const READER = fileURLToPath(new URL('../snippet/lib/literals.py', import.meta.url))
 const BATCH = 500
@@ -67,13 +68,7 @@ function* cases(): Generator<[SnippetOperation, Json]> {
   }
 }
 
-const missing = spawnSync('python3', ['--version']).status !== 0
-
-test('python3 reads every snippet', async (t) => {
-  if (missing) {
-    assert.notEqual(process.env['CI'], 'true', 'python3 is missing')
-    return t.skip('python3 is not installed')
-  }
+test('python3 reads every snippet', { skip: unless('python3') }, async (t) => {
   t.diagnostic(`seed ${SEED}, ${RUNS} runs`)
   const python = spawn('python3', ['-I', READER], { stdio: ['pipe', 'pipe', 'pipe'] })
   t.after(() => python.kill('SIGKILL'))

@@ -170,9 +170,15 @@ describe('key list', () => {
     }
     const json = JSON.parse((await key(['list', '--file', path, '--audit', a, '--json'])).out)
     assert.equal(json.keys[0].lastUsed, '2027-01-15T13:00:00.000Z')
+    const framed = folder.file(
+      'framed.log',
+      `2027-01-17T00:00:00.000000000Z stdout F ${line('2027-01-17T00:00:00.000Z', second)}`,
+    )
+    const collected = JSON.parse((await key(['list', '--file', path, '--audit', framed, '--json'])).out)
+    assert.equal(collected.keys[1].lastUsed, '2027-01-17T00:00:00.000Z')
     const missing = await key(['list', '--file', path, '--audit', join(folder.path, 'none.jsonl')])
     assert.equal(missing.code, 2)
-    assert.match(missing.err, /--audit: .*none\.jsonl cannot be read \(ENOENT\)/)
+    assert.match(missing.err, /none\.jsonl cannot be read \(ENOENT\)/)
   })
 
   it('goes on after a line that is too long to be a record', async () => {
