@@ -1,6 +1,6 @@
 // The config sections `audit` and `receipts`: where records go, what happens where they cannot, who witnesses the chain, and what signs.
 import * as z from 'zod'
-import { choice, duration, filePath, fileReference, judged, kinds, size } from '../config/fields.ts'
+import { choice, duration, faultsOf, filePath, fileReference, judged, kinds, size } from '../config/fields.ts'
 import { isLoopback } from '../core/loopback.ts'
 
 const sink = z.union([
@@ -57,14 +57,7 @@ const witness = z
   })
   .check((context) => {
     const { file, url, ca, token, privateNetwork } = context.value
-    const fault = (path: string, message: string, fix: string): void =>
-      void context.issues.push({
-        code: 'custom',
-        input: context.value,
-        path: [path],
-        message,
-        params: { fix },
-      })
+    const fault = faultsOf(context)
     if (file !== undefined && url !== undefined)
       fault('file', 'stands beside url; there is one witness', 'Name one of them.')
     if (file === undefined && url === undefined)

@@ -37,6 +37,18 @@ interface TextKind<T> extends Kind {
 }
 
 // The pattern reaches the JSON Schema as metadata, not as a zod check: a failed check would hide the kind's own message.
+/** Reports what is wrong with members of a section that depend on each other; a name stands for the path of one member. */
+export const faultsOf =
+  (context: Pick<z.core.ParsePayload, 'value' | 'issues'>) =>
+  (path: string | PropertyKey[], message: string, fix: string): void =>
+    void context.issues.push({
+      code: 'custom',
+      input: context.value,
+      path: typeof path === 'string' ? [path] : path,
+      message,
+      params: { fix },
+    })
+
 function text<T>(kind: TextKind<T>) {
   const input = z.string().max(MAX_TEXT).meta({ pattern: kind.pattern })
   const schema = z.codec(

@@ -1,6 +1,6 @@
 // The config section `credentials`: whether callers bring their Ductape keys or the service holds one for each tenant.
 import * as z from 'zod'
-import { choice, fileReference, kinds, list, word } from '../config/fields.ts'
+import { choice, faultsOf, fileReference, kinds, list, word } from '../config/fields.ts'
 
 const MAX_TENANTS = 1000
 /** A tenant is compared with the claim of a token or a key record character by character; nothing is folded or trimmed. */
@@ -108,9 +108,8 @@ export const credentialsSection = z
       ),
   })
   .check((context) => {
-    const { value, issues } = context
-    const report = (path: PropertyKey[], message: string, fix: string): void =>
-      void issues.push({ code: 'custom', input: undefined, path, message, params: { fix } })
+    const { value } = context
+    const report = faultsOf(context)
     const names = Object.keys(value.tenants)
     if (names.length > MAX_TENANTS)
       report(['tenants'], `has more than ${MAX_TENANTS} tenants`, 'Run a second service for the others.')

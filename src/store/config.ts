@@ -1,6 +1,6 @@
 // The config section `store`: where the state lives that replicas share.
 import * as z from 'zod'
-import { count, duration, fileReference, kinds, word } from '../config/fields.ts'
+import { count, duration, faultsOf, fileReference, kinds, word } from '../config/fields.ts'
 import { isLoopback } from '../core/loopback.ts'
 
 const URL_FIX =
@@ -72,14 +72,7 @@ const redis = z
   })
   .check((context) => {
     const { url, username, password, ca, cert, key } = context.value
-    const fault = (path: string, message: string, fix: string): void =>
-      void context.issues.push({
-        code: 'custom',
-        input: context.value,
-        path: [path],
-        message,
-        params: { fix },
-      })
+    const fault = faultsOf(context)
     // Without a password the library would connect as the default user.
     if (username !== undefined && password === undefined)
       fault('username', 'has no password', 'Name the file of the password: password: { file: ... }.')

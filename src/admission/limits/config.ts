@@ -1,6 +1,6 @@
 // The file live/limits.yaml: how much each caller, tool and tenant may use.
 import * as z from 'zod'
-import { count, duration, kinds, version } from '../../config/fields.ts'
+import { count, duration, faultsOf, kinds, version } from '../../config/fields.ts'
 
 const MAX_ENTRIES = 10_000
 const MAX_COUNT = 1_000_000_000
@@ -83,10 +83,9 @@ const TOOL = /^[a-z][a-z0-9_]{0,63}(?::[A-Za-z][\w-]{0,63}(?:\.[A-Za-z][\w-]{0,6
 
 /** A map of quotas; every name has to be one that can occur, because a name that fits nothing limits nothing. */
 function quotas<T extends z.ZodType>(value: T, name: RegExp, what: string, example: string) {
-  const schema = z.record(z.string(), value).check(({ value: given, issues }) => {
-    const names = Object.keys(given)
-    const refuse = (path: string[], message: string, fix: string): void =>
-      void issues.push({ code: 'custom', input: given, path, message, params: { fix } })
+  const schema = z.record(z.string(), value).check((context) => {
+    const names = Object.keys(context.value)
+    const refuse = faultsOf(context)
     if (names.length > MAX_ENTRIES)
       refuse([], `has more than ${MAX_ENTRIES} entries`, 'Put callers together in tenants or roles.')
     for (const one of names) if (!name.test(one)) refuse([one], `is not ${what}`, `Write ${example}.`)
