@@ -4,7 +4,6 @@ import { Server as NetServer } from 'node:net'
 import type { Dispatcher } from 'undici'
 import { settleCall } from './admission/limits/index.ts'
 import type { Chain } from './audit/chain.ts'
-import { createDigests } from './audit/digests.ts'
 import { createEvidence, type Evidence } from './audit/evidence.ts'
 import { createFloods } from './audit/floods.ts'
 import { createHealth } from './audit/health.ts'
@@ -59,8 +58,6 @@ export interface Ports extends PartPorts {
   openChain(policyDigest: string | undefined): Chain | Promise<Chain>
   /** Gets every checkpoint, where one is configured. */
   witness?: Pick<Witness, 'stats'> | undefined
-  /** So many random bytes. */
-  random(size: number): Buffer
   tracing: Tracing | undefined
   backend: Dispatcher
   /** What clients and the backend are told of this service. */
@@ -116,7 +113,7 @@ export async function createApp(config: Config, ports: Ports, overrides: Overrid
     rotated: () => evidence?.rotated(ports.signingKeys.current()),
     sweep: () => evidence?.sweep(),
   })
-  const { identity, live, limiter, credentials } = parts
+  const { identity, live, limiter, credentials, digests } = parts
   const timeouts = prepareTimeouts(config.backend.timeout, config.backend.methodTimeouts)
   const toolsFor = (mode: CredentialMode): readonly ToolDefinition[] =>
     overrides.tools ??
@@ -147,7 +144,6 @@ export async function createApp(config: Config, ports: Ports, overrides: Overrid
     storeAvailable: () => ports.store.available(),
     build: { version: ports.server.version, node: process.version },
   })
-  const digests = createDigests({ fleet: parts.fleet, random: ports.random })
   const records = createRecordWriter(chain, { tick: ports.tick, digests })
   const receipts = createReceipts({
     signer: ports.signingKeys.current,
@@ -189,8 +185,15 @@ export async function createApp(config: Config, ports: Ports, overrides: Overrid
       protocol: { maxBody: config.http.maxBody, decodeMcp },
       resolve: { tools, modeOf: credentials.modeOf },
       validate: { credentialId: parts.credentialId, heldId: parts.heldId },
-      policy: { challenge: identity.challenges.forScopes, credentialAllowed: credentials.allowed },
+      policy: {
+        challenge: identity.challenges.forScopes,
+        credentialAllowed: credentials.allowed,
+        killed: parts.killSwitch.killed,
+      },
+      guards: {},
+      replay: parts.replay,
       limits: limiter,
+      approval: parts.approvals,
       credentials,
       backend,
       shape: { maxResult: config.response.maxResult, raw: digests.raw },

@@ -1,5 +1,9 @@
 // Puts together what lives beneath the calls: fleet key, store, revocations, identity, live files, limits and credentials.
+import { type Approvals, createApprovals } from './admission/approval/index.ts'
+import { createKillSwitch, type KillSwitch } from './admission/kill/index.ts'
 import { createLimiter, defaultLimits, type Limiter } from './admission/limits/index.ts'
+import { createReplay, type Replay } from './admission/replay/index.ts'
+import { createDigests, type Digests } from './audit/digests.ts'
 import type { SigningKeys } from './audit/keys.ts'
 import type { LiveChange } from './audit/record.ts'
 import { listOperations } from './catalogue/operations.ts'
@@ -24,6 +28,8 @@ export interface PartPorts {
   now(): number
   /** Monotonic milliseconds. */
   tick(): number
+  /** So many random bytes. */
+  random(size: number): Buffer
   log: Log
   store: Store
   /** Pod or host, and boot id. */
@@ -52,6 +58,10 @@ export interface Parts {
   live: Live
   limiter: Limiter
   credentials: Credentials
+  digests: Digests
+  replay: Replay
+  approvals: Approvals
+  killSwitch: KillSwitch
   /** A keyed hash that names a Ductape key. */
   credentialId(key: string): string
   /** The same of the key that the service holds for a tenant. */
@@ -70,8 +80,8 @@ export interface Parts {
 
 /** A changed file is in force within two seconds (design.md 5): one of looking, the rest for reading it. */
 const LOOK_EVERY = 1000
-/** Revocations reach every replica within five seconds, also where a message was lost. */
-const POLL_REVOCATIONS = 2000
+/** Revocations and the kill switch reach every replica within five seconds, also where a message was lost. */
+const POLL = 2000
 
 export async function createParts(
   config: Config,
@@ -105,7 +115,7 @@ export async function createParts(
     })
   }
 
-  const revocations = createRevocations({ store, fleet, now, onEvent, pollEvery: POLL_REVOCATIONS })
+  const revocations = createRevocations({ store, fleet, now, onEvent, pollEvery: POLL })
   const identity = await createIdentity(config.auth, config.publicUrl, config.listen.kind === 'unix', {
     fetch: ports.fetch,
     now,
@@ -158,6 +168,12 @@ export async function createParts(
     onEvent,
   })
 
+  const digests = createDigests({ fleet, random: ports.random })
+  const shared = { store, fleet, onEvent, digest: digests.request }
+  const killSwitch = createKillSwitch({ ...shared, now, pollEvery: POLL })
+  const replay = createReplay(shared)
+  const approvals = createApprovals({ ...shared, now, random: ports.random, peopleUrl: config.peopleUrl })
+
   const injected = Object.values(config.credentials.tenants).filter(
     (tenant) => (tenant.mode ?? config.credentials.mode) === 'injected',
   ).length
@@ -174,6 +190,10 @@ export async function createParts(
     live,
     limiter,
     credentials,
+    digests,
+    replay,
+    approvals,
+    killSwitch,
     credentialId: prepareCredentialId(fleet),
     heldId: credentials.heldId,
     revoke: (body, principal) => adminRevocations(body, principal, revocations, now),
@@ -209,6 +229,7 @@ export async function createParts(
     async close() {
       clearInterval(timer)
       revocations.close()
+      killSwitch.close()
       await limiter.close()
       await store.close()
     },

@@ -1,6 +1,9 @@
 // The way of a call: the ordered stages and the runner around them. Read this first.
+import type { Approvals } from './admission/approval/index.ts'
+import { prepareGuards } from './admission/guards/index.ts'
 import { prepareLimits } from './admission/limits/stage.ts'
 import { preparePolicy } from './admission/policy/stage.ts'
+import type { Replay } from './admission/replay/index.ts'
 import { prepareResolve } from './admission/resolve.ts'
 import { prepareValidate } from './admission/validate.ts'
 import type { BackendClient } from './backend/client.ts'
@@ -21,7 +24,10 @@ export interface StageParts {
   resolve: Parameters<typeof prepareResolve>[0]
   validate: Parameters<typeof prepareValidate>[0]
   policy: Parameters<typeof preparePolicy>[0]
+  guards: Omit<Parameters<typeof prepareGuards>[0], 'judge'>
+  replay: Replay
   limits: Parameters<typeof prepareLimits>[0]
+  approval: Approvals
   credentials: Parameters<typeof prepareCredentials>[0]
   backend: BackendClient
   shape: ShapeOptions
@@ -51,8 +57,18 @@ export const STAGES: readonly StageRow[] = [
   { name: 'validate', group: 'admission', prepare: (parts) => prepareValidate(parts.validate) },
   // What the caller may do; tools/list asks the same question.
   { name: 'policy', group: 'admission', prepare: (parts) => preparePolicy(parts.policy) },
+  // Costlier than policy, so that only what could be allowed is parsed; an effect that they raise is put to policy again.
+  {
+    name: 'guards',
+    group: 'admission',
+    prepare: (parts) => prepareGuards({ ...parts.guards, judge: preparePolicy(parts.policy) }),
+  },
+  // After policy, which has to allow a repetition anew; before limits, because nothing is executed.
+  { name: 'replay', group: 'admission', prepare: (parts) => parts.replay.stage },
   // Only what is allowed is counted: a refused call uses up nothing.
   { name: 'limits', group: 'admission', prepare: (parts) => prepareLimits(parts.limits) },
+  // Last, so that nobody is asked for a call that would be refused all the same.
+  { name: 'approval', group: 'admission', prepare: (parts) => parts.approval.stage },
   // As late as it can be: what was refused before never had a key.
   { name: 'credentials', group: 'execution', prepare: (parts) => prepareCredentials(parts.credentials) },
   // The only I/O of a call.
@@ -84,25 +100,28 @@ export function preparePipeline(
         const stage = prepared[i] as (typeof prepared)[number]
         if (i === effect) {
           const decided = recorder.decided(call)
-          const refused = decided instanceof Promise ? await decided : decided
-          if (refused !== undefined) {
-            call.denial = refused
-            return
-          }
+          call.denial = decided instanceof Promise ? await decided : decided
+          if (call.denial !== undefined) return
         }
         call.stage = stage.name
         const verdict = stage.run(call)
-        const denial = verdict instanceof Promise ? await verdict : verdict
-        if (denial !== undefined) {
-          call.denial = denial
+        call.denial = verdict instanceof Promise ? await verdict : verdict
+        if (call.denial !== undefined) return
+        if (stage.group === 'ingress' && isForRouter(call)) return
+        // The answer of an earlier call: it has a record of its own, and nothing is executed.
+        if (stage.group === 'admission' && call.result !== undefined) {
+          const decided = recorder.decided(call)
+          call.denial = decided instanceof Promise ? await decided : decided
+          if (call.denial !== undefined) call.result = undefined
           return
         }
-        if (stage.group === 'ingress' && isForRouter(call)) return
       }
     } catch (error) {
       recorder.fault(call, error)
       call.result = undefined
       call.denial = deny('internal_error')
+    } finally {
+      if (call.replay !== undefined) await parts.replay.settle(call)
     }
   }
 }

@@ -2,7 +2,6 @@
 import { hash } from 'node:crypto'
 import type { Call } from '../core/call.ts'
 import { type Denial, denialRow } from '../core/denials.ts'
-import { header } from '../core/http.ts'
 import { shownMethod } from '../core/methods.ts'
 import { CAPTURES, DEFAULT_CAPTURE, type PolicyDecision } from '../core/policy.ts'
 import type { Principal } from '../core/principal.ts'
@@ -135,7 +134,7 @@ function allowed(policy: PolicyDecision): string {
 function what(call: Call, digests: Digests): string {
   const id = shownRpcId(call.message?.id)
   const level = CAPTURES.indexOf(call.policy?.record ?? DEFAULT_CAPTURE)
-  const key = call.request === undefined ? undefined : header(call.request, 'idempotency-key')
+  const key = call.idempotencyKey
   return (
     word('action', call.action) +
     part('args', level >= REDACTED ? redactedArgs(call) : undefined) +

@@ -20,6 +20,11 @@ export const configSchema = z.strictObject({
     .describe(
       'Origin under which agents reach the service: source of every absolute URL and of the Host and Origin check',
     ),
+  peopleUrl: origin()
+    .optional()
+    .describe(
+      'Origin under which people reach the page where they approve calls; another one than publicUrl',
+    ),
   listen: listenAddress()
     .prefault('127.0.0.1:3001')
     .describe('Main listener; always loopback or a unix socket, nginx faces the network'),
@@ -59,7 +64,7 @@ export type ConfigInput = z.input<typeof configSchema>
 export type Config = DeepReadonly<z.output<typeof configSchema>>
 
 // The top-level keys that later versions bring; naming one gets "not in this version", not "unknown".
-export const LATER_KEYS: readonly string[] = ['peopleUrl', 'replay']
+export const LATER_KEYS: readonly string[] = ['replay']
 
 // A running call and the next one see the same values: nobody may change them.
 export function freeze<T>(value: T): T {

@@ -38,6 +38,32 @@ export interface Receipt {
   readonly salts: string
 }
 
+/** What the records say of an approval. */
+export interface ApprovalNote {
+  readonly id: string
+  /** `asked`, `notified` and `used` by the call that needs it; `approved` and `denied` by the person. */
+  readonly state: 'asked' | 'notified' | 'used' | 'approved' | 'denied'
+  /** Id of the principal who decided; in the record of the decision itself it is the caller. */
+  readonly approver: string | undefined
+  /** Id of the principal who asked; in the record of the call itself it is the caller. */
+  readonly requester: string | undefined
+  /** requestDigest of the call. */
+  readonly request: string
+  /** Digest of the rule that demands it. */
+  readonly rule: string
+  /** Milliseconds since the epoch. */
+  readonly expiresAt: number
+}
+
+/** What a guard has found in an argument: names of ours, never a text of the caller. */
+export interface GuardNote {
+  readonly guard: 'sql' | 'cypher' | 'path' | 'url' | 'secret'
+  /** JSON Pointer of the argument within the call's arguments; its member names are the catalogue's or the rule's. */
+  readonly at: string
+  /** `read-only`, or why it is not, such as `unproven` or `unparsable`. */
+  readonly found: string
+}
+
 export interface Call {
   /** UUIDv7. */
   readonly id: string
@@ -67,6 +93,8 @@ export interface Call {
   toolName: string
   arguments: JsonObject
   bytesIn: number
+  /** As it was sent, in `_meta` or the header Idempotency-Key. */
+  idempotencyKey: string | undefined
 
   /** Filled in by resolve and validate. */
   tool: ToolDefinition | undefined
@@ -83,6 +111,14 @@ export interface Call {
   /** Filled in by policy. */
   credentialId: string | undefined
   policy: PolicyDecision | undefined
+  /** Filled in by guards; undefined where the stage has not run. */
+  guarded: readonly GuardNote[] | undefined
+  /** What replay keeps until the call is settled; nobody else looks at it. */
+  replay: unknown
+  /** Id of the call whose answer this one repeats. */
+  replayOf: string | undefined
+  /** Filled in by approval, and by the person's decision. */
+  approval: ApprovalNote | undefined
   /** What limits has reserved; settled when the call is closed. */
   reservation: unknown
   /** Milliseconds that the backend may take, where a limit is shorter than the tool's own deadline. */
@@ -157,6 +193,7 @@ export function openCall(origin: CallOrigin): Call {
     toolName: '',
     arguments: {},
     bytesIn: 0,
+    idempotencyKey: undefined,
     tool: undefined,
     prepared: undefined,
     module: undefined,
@@ -166,6 +203,10 @@ export function openCall(origin: CallOrigin): Call {
     action: undefined,
     credentialId: undefined,
     policy: undefined,
+    guarded: undefined,
+    replay: undefined,
+    replayOf: undefined,
+    approval: undefined,
     reservation: undefined,
     deadline: undefined,
     credential: undefined,

@@ -8,7 +8,10 @@ export type StageName =
   | 'resolve'
   | 'validate'
   | 'policy'
+  | 'guards'
+  | 'replay'
   | 'limits'
+  | 'approval'
   | 'record'
   | 'credentials'
   | 'backend'
@@ -112,7 +115,26 @@ export const DENIALS = {
   policy_denied: { ...row('policy', 403, 'result', -31071, false, 'Access denied: {detail}.', 'Ask the operator for a role that permits it; ductape-mcp policy explain shows which rule decides.'), bare: true },
   policy_failed: row('policy', 403, 'result', -31072, false, 'The policy could not be evaluated for this call, so it is refused.', 'Ask the operator to run ductape-mcp policy explain with this call.'),
   credential_not_allowed: row('policy', 403, 'result', -31073, false, 'This Ductape key does not belong to the caller.', 'Use a key of your own workspace; the operator lists the allowed ones in credentials.tenants.'),
-  approval_unavailable: row('policy', 403, 'result', -31074, false, 'A rule demands the approval of a person for this call, and this version cannot ask for it.', 'Ask the operator to run it, or to change the rule.'),
+  killed: row('policy', 503, 'result', -31075, false, 'An operator has switched off {detail}.', 'Ask the operator; the kill switch says why and until when.'),
+  sql_refused: row('guards', 403, 'result', -31090, false, 'The SQL text is refused: {detail}.', 'Use the structured form of the method, or a plain SELECT; docs/operate/guards.md says what a text may hold.'),
+  sql_unparsable: row('guards', 403, 'result', -31091, false, 'The SQL text cannot be shown to only read: {detail}.', 'Write it in the common subset of docs/operate/guards.md, or use the structured form of the method.'),
+  cypher_refused: row('guards', 403, 'result', -31092, false, 'The Cypher text is refused: {detail}.', 'Use the structured methods of the module, or only the clauses that read; docs/operate/guards.md lists them.'),
+  path_refused: row('guards', 403, 'result', -31093, false, 'The path in {detail}.', 'Send a plain relative path, such as reports/2026/may.csv.'),
+  url_refused: row('guards', 403, 'result', -31094, false, 'The URL in {detail}.', 'Use a host that the operator has allowed in live/policy.yaml.'),
+  secret_reference_refused: row('guards', 403, 'result', -31095, false, 'The argument {detail} holds a secret reference, which this operation does not take.', 'Leave out $Secret{...}, or ask the operator to allow it in live/policy.yaml.'),
+  idempotency_key_invalid: row('replay', 400, 'result', -31100, false, 'The idempotency key is not valid: {detail}.', 'Send 1 to 128 visible ASCII characters, best a new UUID for each operation.'),
+  idempotency_key_required: row('replay', 400, 'result', -31101, false, 'This operation needs an idempotency key.', 'Send the header Idempotency-Key, or params._meta["app.ductape/idempotency-key"], with a new UUID; keep it when you repeat the call.'),
+  idempotency_key_reused: row('replay', 422, 'result', -31102, false, 'This idempotency key belongs to another request.', 'Use a new key for each operation.'),
+  in_progress: row('replay', 409, 'result', -31103, true, 'A call with this idempotency key is still running.', 'Repeat the call with the same key later; the answer will be that of the first call.'),
+  already_executed: row('replay', 409, 'result', -31104, false, 'The call with this idempotency key has been sent to the backend already, and its answer is not kept.', 'Look at its effect; do not repeat it under another key before.'),
+  approval_required: row('approval', 403, 'result', -31110, true, 'A person has to approve this call first: {detail}', 'Have it approved at that address, then repeat the same call.'),
+  approval_denied: row('approval', 403, 'result', -31111, false, 'A person has refused this call{detail}.', 'Do not repeat it; ask the person who refused it.'),
+  approval_backlog: row('approval', 429, 'result', -31112, true, 'Too many calls of {detail} wait for an approval.', 'Wait until some are decided or have expired.'),
+  approval_too_large: row('approval', 413, 'result', -31113, false, 'The arguments are larger than {detail}, too large to be shown to the person who would approve them.', 'Send less at once.'),
+  approval_unavailable: row('approval', 403, 'result', -31074, false, 'A rule demands the approval of a person for this call, and this service has no place where it could be given.', 'Ask the operator to set peopleUrl and auth.people, or to change the rule.'),
+  approval_unknown: row('approval', 404, 'http', -31114, false, 'There is no such approval.', 'It may have expired, been used, or belong to others; list those that wait.'),
+  approval_decided: row('approval', 409, 'http', -31115, false, 'This approval has been decided already.', 'List those that wait.'),
+  approver_refused: row('approval', 403, 'http', -31116, false, 'You cannot decide this approval: {detail}.', 'Another person of the same tenant has to.'),
   rate_limited: row('limits', 429, 'result', -31080, true, 'Too many calls: the rate of {detail} is used up.', 'Wait as long as retryAfterMs says.'),
   concurrency_limited: row('limits', 429, 'result', -31081, true, 'Too many calls at the same time for {detail}.', 'Wait for one of them to end.'),
   executions_exhausted: row('limits', 429, 'result', -31082, true, 'The executions of {detail} are used up for now.', 'Wait as long as retryAfterMs says.'),
@@ -135,6 +157,17 @@ export const DENIALS = {
 
 export type DenialCode = keyof typeof DENIALS
 
+/** An approval that a call waits for. */
+export interface AskedApproval {
+  id: string
+  /** Page where a person decides. */
+  url: string
+  /** RFC 3339. */
+  expiresAt: string
+  /** Sealed; for `requestState`. */
+  state: string
+}
+
 /** A refusal or failure of one call. */
 export interface Denial {
   code: DenialCode
@@ -147,6 +180,8 @@ export interface Denial {
   retryAfterMs?: number
   /** Headers of the HTTP answer, for `http` forms. */
   headers?: Record<string, string>
+  /** Of `approval_required`: where it can be given, and what a client that can open a URL has to send back (2026-07-28, MRTR). */
+  approval?: AskedApproval
   /** `data` of the JSON-RPC error, for `http` and `error` forms. */
   data?: unknown
 }
@@ -155,6 +190,10 @@ export const deny = (code: DenialCode, detail?: string): Denial =>
   detail === undefined ? { code } : { code, detail }
 
 export const denialRow = (denial: Denial): DenialRow => DENIALS[denial.code]
+
+/** A lost store can refuse before a tool is known and after; from `resolve` on every refusal is a result of the tool (design.md 5). */
+export const formOf = (denial: Denial, resolved: boolean): DenialForm =>
+  resolved && denial.code === 'store_unavailable' ? 'result' : denialRow(denial).form
 
 /** The public sentence, without code. */
 export function denialSentence(denial: Denial): string {

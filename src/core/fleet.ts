@@ -1,7 +1,7 @@
 // The fleet key: one list of secrets from which all symmetric keys are derived (design.md 5, "Keys and digests"); made in src/keys.
 
 /** What a derived key is for; the label separates the uses (RFC 5869 3.2). */
-export type FleetUse = 'credential-id' | 'request-digest' | 'seal' | 'store-auth' | 'dpop-nonce'
+export type FleetUse = 'credential-id' | 'request-digest' | 'seal' | 'store-auth' | 'dpop-nonce' | 'replay-id'
 
 export interface Fleet {
   /** False where the key was made at boot: what it names means nothing to another replica or after a restart. */

@@ -52,6 +52,8 @@ export interface PolicyDecision {
   /** `role/allow/3`, or the rule's own name: what `policy explain` and the record show. */
   readonly rule: string | undefined
   readonly approval: Approval
+  /** SHA-256 of the rule as the file has it, lower-case hex: what an approval is bound to. */
+  readonly ruleDigest: string | undefined
   /** Allowed only because the policy observes. */
   readonly wouldDeny: boolean
   /** What the rule that decides wants in the record. */

@@ -88,3 +88,6 @@ export const SCOPES = {
 
 /** Scope of the administrative endpoints. */
 export const ADMIN_SCOPE = 'ductape:admin'
+
+/** Scope of the person who approves calls. */
+export const APPROVE_SCOPE = 'ductape:approve'

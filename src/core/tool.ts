@@ -41,6 +41,8 @@ export interface Operation {
   effect: Effect
   /** The catalogue's effect, where arguments have raised it: a deny rule for that one still holds. */
   base?: Effect
+  /** The effect of a raw text among the arguments that the guards have not shown to be harmless; they take this away or raise `effect` to it. */
+  unproven?: Effect
   env: Target
   product: Target
   path: Target

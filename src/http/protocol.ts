@@ -1,7 +1,7 @@
 // The stage `protocol`: reads the body under its cap, parses it exactly and once, and makes a call of it; routing looks at that value alone.
 import type { Call, Stage, Verdict } from '../core/call.ts'
 import { type Denial, deny } from '../core/denials.ts'
-import type { HttpRequest } from '../core/http.ts'
+import { type HttpRequest, header } from '../core/http.ts'
 import { isObject, type Json, type JsonObject, parseExact } from '../core/json.ts'
 import { publicPath } from './paths.ts'
 
@@ -43,6 +43,7 @@ export function prepareProtocol(options: ProtocolOptions): Stage {
       call.other = parsed.value
       return undefined
     }
+    call.idempotencyKey = header(request, 'idempotency-key')
     if (kind === 'mcp') return options.decodeMcp(call, parsed.value, request)
     return decodeRest(call, parsed.value, request)
   }

@@ -38,6 +38,7 @@ function derive({ id, secret }: FleetKey): Derived {
     seal: keyFor('seal'),
     'store-auth': keyFor('store-auth'),
     'dpop-nonce': keyFor('dpop-nonce'),
+    'replay-id': keyFor('replay-id'),
   }
 }
 

@@ -24,6 +24,8 @@ const CLIENT_INFO_KEY = 'io.modelcontextprotocol/clientInfo'
 const LOG_LEVEL_KEY = 'io.modelcontextprotocol/logLevel'
 const LOG_LEVELS = new Set(['debug', 'info', 'notice', 'warning', 'error', 'critical', 'alert', 'emergency'])
 
+const IDEMPOTENCY_KEY = 'app.ductape/idempotency-key'
+
 const isAbsentOrObject = (value: Json | undefined): value is JsonObject | undefined =>
   value === undefined || isObject(value)
 
@@ -185,7 +187,11 @@ function decodeParams(
       message.requestState = params['requestState']
     }
   }
-  if (meta !== undefined) takeTrace(call, text(meta['traceparent']), text(meta['tracestate']))
+  if (meta === undefined) return undefined
+  takeTrace(call, text(meta['traceparent']), text(meta['tracestate']))
+  const key = meta[IDEMPOTENCY_KEY]
+  // One that is no text is left for `replay` to refuse, like every other key that it does not take.
+  if (key !== undefined) call.idempotencyKey = text(key) ?? ''
   return undefined
 }
 

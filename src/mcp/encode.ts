@@ -1,6 +1,6 @@
 // Writes the answer of a tools/call in the form of its era; `result`, `error` and `http` refusals as the denials table says.
 import type { Call } from '../core/call.ts'
-import { type Denial, denialRow, denialSentence, denialText, deny } from '../core/denials.ts'
+import { type Denial, denialRow, denialSentence, denialText, deny, formOf } from '../core/denials.ts'
 import type { Draft } from '../core/http.ts'
 import type { ContentBlock } from '../core/tool.ts'
 import { missingCapabilities } from './input.ts'
@@ -35,7 +35,8 @@ export function prepareEncoder(server: ServerIdentity): (call: Call) => Draft {
     const row = denialRow(denial)
     const retryable = row.retryable
     const retryAfterMs = denial.retryAfterMs === undefined ? '' : `,"retryAfterMs":${denial.retryAfterMs}`
-    if (row.form === 'result' && call.message !== undefined) {
+    const form = formOf(denial, call.tool !== undefined)
+    if (form === 'result' && call.message !== undefined) {
       const text = row.stage === 'backend' || row.stage === 'shape' ? call.tool?.failure(denial) : undefined
       const refusal = `"${REFUSAL_KEY}":{"code":"${denial.code}","retryable":${retryable}${retryAfterMs}}`
       const content = contentText([{ type: 'text', text: text ?? denialText(denial) }])
@@ -60,7 +61,7 @@ export function prepareEncoder(server: ServerIdentity): (call: Call) => Draft {
       },
     }
     return {
-      status: row.form === 'http' ? row.status : 200,
+      status: form === 'http' ? row.status : 200,
       headers: denial.headers ?? {},
       text: `{"jsonrpc":"2.0","id":${id(call)},"error":${JSON.stringify(error)}}`,
       meta: undefined,

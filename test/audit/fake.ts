@@ -44,6 +44,7 @@ export const allowedBy = (record: PolicyDecision['record'] = DEFAULT_CAPTURE): P
   refusal: undefined,
   rule: 'r/allow/0',
   approval: 'none',
+  ruleDigest: undefined,
   wouldDeny: false,
   record,
 })

@@ -220,6 +220,10 @@ describe('explain says what keeps a rule from holding', () => {
 })
 
 it('the stage is not asked before the arguments are checked', () => {
-  const stage = preparePolicy({ challenge: () => ({}), credentialAllowed: () => true })
+  const stage = preparePolicy({
+    challenge: () => ({}),
+    credentialAllowed: () => true,
+    killed: () => undefined,
+  })
   assert.throws(() => stage({ prepared: undefined } as Call), /after validate/)
 })

@@ -56,6 +56,7 @@ function run(given: Given): { call: Call; denial: Denial | undefined } {
   const stage = preparePolicy({
     challenge: (_, scopes) => ({ 'www-authenticate': scopes.join(' ') }),
     credentialAllowed: (_, id) => given.bound?.includes(id) ?? true,
+    killed: () => undefined,
   })
   const verdict = stage(call)
   assert.ok(!(verdict instanceof Promise), 'policy is synchronous')

@@ -56,9 +56,18 @@ function decision(
   rule: string | undefined,
   rank: number,
   record: Capture = DEFAULT_CAPTURE,
+  ruleDigest?: string,
 ): PolicyDecision {
   const wouldDeny = allowed && refusal !== undefined
-  return Object.freeze({ allowed, refusal, rule, approval: APPROVALS[rank] ?? 'block', wouldDeny, record })
+  return Object.freeze({
+    allowed,
+    refusal,
+    rule,
+    approval: APPROVALS[rank] ?? 'block',
+    ruleDigest,
+    wouldDeny,
+    record,
+  })
 }
 
 /** No rule allows it. */

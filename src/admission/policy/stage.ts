@@ -1,5 +1,5 @@
 // The stage `policy`: is this caller allowed this call? What a token's scopes and a tenant's keys allow is asked beside it (RFC 6750 3.1).
-import type { Call, Stage, Verdict } from '../../core/call.ts'
+import type { Call, Verdict } from '../../core/call.ts'
 import { deny } from '../../core/denials.ts'
 import type { Json } from '../../core/json.ts'
 import type { PolicyDecision, PolicyQuestion, Target } from '../../core/policy.ts'
@@ -12,13 +12,17 @@ export interface PolicyStageOptions {
   challenge(call: Call, scopes: readonly string[]): Record<string, string>
   /** False where the caller's tenant is bound to other Ductape keys. */
   credentialAllowed(principal: Principal, credentialId: string): boolean
+  /** What of the call an operator has switched off; read from the newest state. */
+  killed(call: Call): string | undefined
 }
 
-/** Refuses in this order, so that nobody is asked for a scope or an approval that would not help: policy, scope, key, approval. */
-export function preparePolicy(options: PolicyStageOptions): Stage {
+/** Refuses in this order, so that nobody is asked for a scope that would not help: kill switch, policy, scope, key. */
+export function preparePolicy(options: PolicyStageOptions): (call: Call) => Verdict {
   return (call) => {
     const { prepared, principal } = call
     if (prepared === undefined) throw new Error('policy runs after validate')
+    const off = options.killed(call)
+    if (off !== undefined) return deny('killed', off)
     const { policy } = call.runtime
     if (policy === undefined) return deny('policy_missing')
     const decision = policy.decide(new Question(call, prepared))
@@ -30,8 +34,7 @@ export function preparePolicy(options: PolicyStageOptions): Stage {
       return { code: 'scope_insufficient', detail: scope, headers: options.challenge(call, [scope]) }
     if (call.credentialId !== undefined && !options.credentialAllowed(principal, call.credentialId))
       return deny('credential_not_allowed')
-    // Nothing can ask a person yet, and a rule that demands it must not be passed over.
-    return decision.approval === 'confirm' ? deny('approval_unavailable') : undefined
+    return undefined
   }
 }
 

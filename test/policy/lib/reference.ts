@@ -96,6 +96,7 @@ export function referenceDecision(file: ReferenceFile, asked: PolicyQuestion, no
     refusal,
     rule,
     approval: approval as PolicyDecision['approval'],
+    ruleDigest: undefined,
     wouldDeny: false,
     record: recordOf(rule),
   })
@@ -155,6 +156,7 @@ export function referenceDecision(file: ReferenceFile, asked: PolicyQuestion, no
       refusal: undefined,
       rule: allow.id,
       approval: RANKS[allow.rank]!,
+      ruleDigest: undefined,
       wouldDeny: false,
       record: recordOf(allow.id),
     }
@@ -164,6 +166,7 @@ export function referenceDecision(file: ReferenceFile, asked: PolicyQuestion, no
     refusal: deny === undefined ? 'role' : 'rule',
     rule: deny?.id,
     approval: RANKS[allow?.rank ?? demanded]!,
+    ruleDigest: undefined,
     wouldDeny: true,
     record: recordOf(deny?.id),
   }

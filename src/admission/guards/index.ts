@@ -1,0 +1,2 @@
+// The guards: what the rest of the service knows of them.
+export { prepareGuards } from './stage.ts'
