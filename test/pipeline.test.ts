@@ -47,7 +47,8 @@ async function run(
   }
   const one = call()
   one.toolName = 'tool'
-  await preparePipeline({} as StageParts, recorder, stages)(one)
+  const parts = { replay: { settle: async () => void events.push('settled') } } as unknown as StageParts
+  await preparePipeline(parts, recorder, stages)(one)
   return { events, call: one }
 }
 
@@ -58,7 +59,10 @@ const ORDER = [
   'resolve',
   'validate',
   'policy',
+  'guards',
+  'replay',
   'limits',
+  'approval',
   'decided',
   'credentials',
   'backend',
@@ -131,6 +135,49 @@ describe('the runner', () => {
       assert.deepEqual(one.denial, { code: 'internal_error' })
     }
   })
+
+  test('an answer that an admission stage has already ends the call, recorded and without an effect', async () => {
+    const { events, call: one } = await run({
+      replay: (current) => {
+        current.result = { content: [], value: 1 }
+        return undefined
+      },
+    })
+    assert.deepEqual(events, [...ORDER.slice(0, ORDER.indexOf('replay') + 1), 'decided'])
+    assert.equal(one.denial, undefined)
+    assert.deepEqual(one.result, { content: [], value: 1 })
+  })
+
+  test('such an answer is withheld where it cannot be recorded', async () => {
+    const { call: one } = await run(
+      {
+        replay: (current) => {
+          current.result = { content: [], value: 1 }
+          return undefined
+        },
+      },
+      () => deny('audit_unavailable'),
+    )
+    assert.deepEqual(one.denial, { code: 'audit_unavailable' })
+    assert.equal(one.result, undefined)
+  })
+
+  for (const [how, behave] of [
+    ['answered', () => undefined],
+    ['denied', () => deny('tool_unknown')],
+    ['thrown', () => Promise.reject(new Error('inside'))],
+  ] as const) {
+    test(`what replay has begun is settled when the call has ended: ${how}`, async () => {
+      const { events } = await run({
+        replay: (current) => {
+          current.replay = 'begun'
+          return undefined
+        },
+        backend: behave,
+      })
+      assert.equal(events.at(-1), 'settled')
+    })
+  }
 
   test('what names no tool stops after protocol, undenied: it is for the router', async () => {
     const { events, call: one } = await run({
