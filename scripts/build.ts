@@ -1,6 +1,6 @@
 // npm run build: the service as one minified script in dist/, the rarely used packages beside it, without the emulator unless asked for.
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { dirname, join, relative, resolve, sep } from 'node:path'
+import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { basename, dirname, join, relative, resolve, sep } from 'node:path'
 import { type BuildOptions as BuildConfig, build as bundle, type Metafile, type Plugin } from 'esbuild'
 import { thirdPartyNotices } from './lib/notices.ts'
 
@@ -22,8 +22,12 @@ const LATE: Readonly<Record<string, readonly string[]>> = {
   redis: ['@redis/client'],
   router: ['express'],
   server: ['@modelcontextprotocol/server'],
+  sql: ['libpg-query'],
   tracing: ['@opentelemetry/exporter-trace-otlp-http', '@opentelemetry/sdk-node'],
 }
+
+/** Files that a package reads from beside its own script. */
+const BESIDE = ['node_modules/libpg-query/wasm/libpg-query.wasm']
 
 const groupOf = (name: string): string | undefined =>
   Object.entries(LATE).find(([, packages]) => packages.includes(name))?.[0]
@@ -158,7 +162,7 @@ export async function build(outdir: string, { emulator = false }: BuildOptions =
     entryNames: '[name]-[hash]',
     format: 'cjs',
     supported: { 'dynamic-import': false },
-    banner: { js: '(function(require,module){var exports=module.exports;' },
+    banner: { js: '(function(require,module,__dirname){var exports=module.exports;' },
     footer: { js: '})' },
   } as const satisfies BuildConfig
   const late = await bundle({
@@ -195,6 +199,7 @@ export async function build(outdir: string, { emulator = false }: BuildOptions =
     mkdirSync(dirname(target), { recursive: true })
     writeFileSync(target, contents)
   }
+  for (const file of BESIDE) copyFileSync(join(ROOT, file), join(outdir, basename(file)))
   const metafile: Metafile = {
     inputs: Object.assign({}, ...made.map(({ metafile }) => metafile.inputs)),
     outputs: Object.assign({}, ...made.map(({ metafile }) => metafile.outputs)),

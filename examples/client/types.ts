@@ -11,6 +11,78 @@ export interface ToolList {
   }[]
 }
 
+export interface ApprovalSummary {
+  /** Names the approval; it gives no right */
+  id: string
+  /** Who asks */
+  requester: {
+    id: string
+    method: string
+    subject: string
+    issuer?: string
+    client?: string
+    /** Who answers for its API key */
+    owner?: string
+    /** Who acts for the subject, the newest first */
+    actors: string[]
+  }
+  tenant?: string
+  tool: string
+  module?: string
+  method?: string
+  effect: 'read' | 'write' | 'destructive' | 'admin'
+  /** Sentences for people */
+  risks: string[]
+  /** Names the Ductape key of the call; not the key */
+  credentialId?: string
+  /** What the approval is bound to */
+  requestDigest: string
+  /** Rule of the policy that demands it */
+  rule: string
+  askedAt: string
+  expiresAt: string
+  /** False where this person is too near to who asks */
+  mayDecide: boolean
+}
+
+export interface Approval {
+  /** Names the approval; it gives no right */
+  id: string
+  /** Who asks */
+  requester: {
+    id: string
+    method: string
+    subject: string
+    issuer?: string
+    client?: string
+    /** Who answers for its API key */
+    owner?: string
+    /** Who acts for the subject, the newest first */
+    actors: string[]
+  }
+  tenant?: string
+  tool: string
+  module?: string
+  method?: string
+  effect: 'read' | 'write' | 'destructive' | 'admin'
+  /** Sentences for people */
+  risks: string[]
+  /** Names the Ductape key of the call; not the key */
+  credentialId?: string
+  /** What the approval is bound to */
+  requestDigest: string
+  /** Rule of the policy that demands it */
+  rule: string
+  askedAt: string
+  expiresAt: string
+  /** False where this person is too near to who asks */
+  mayDecide: boolean
+  state: 'pending' | 'approved' | 'denied'
+  /** Canonical JSON (RFC 8785) of all arguments but credentials, the text that the digest covers; not there once it is decided */
+  arguments?: string
+  now: string
+}
+
 /** RFC 9457 problem details */
 export interface Problem {
   type: string
@@ -18,7 +90,7 @@ export interface Problem {
   status: number
   /** What happened, in the words that an MCP caller reads */
   detail: string
-  code: 'http_malformed' | 'headers_too_large' | 'request_timeout' | 'draining' | 'path_unknown' | 'method_not_allowed' | 'host_not_allowed' | 'origin_not_allowed' | 'header_repeated' | 'media_type_unsupported' | 'encoding_unsupported' | 'not_acceptable' | 'body_too_large' | 'body_incomplete' | 'peer_rate_limited' | 'token_missing' | 'authorization_malformed' | 'token_in_query' | 'token_invalid' | 'token_revoked' | 'key_invalid' | 'certificate_refused' | 'credential_missing' | 'identity_conflict' | 'proof_invalid' | 'proof_nonce' | 'issuer_unavailable' | 'store_unavailable' | 'scope_insufficient' | 'admin_invalid' | 'json_malformed' | 'json_not_exact' | 'batch_unsupported' | 'message_invalid' | 'header_mismatch' | 'envelope_invalid' | 'capability_missing' | 'version_unsupported' | 'mcp_refused' | 'params_invalid' | 'arguments_not_object' | 'tool_unknown' | 'not_authenticated' | 'argument_unknown' | 'argument_missing' | 'argument_invalid' | 'credential_malformed' | 'module_unknown' | 'method_unknown' | 'operation_unsupported' | 'credential_not_accepted' | 'policy_missing' | 'policy_denied' | 'policy_failed' | 'credential_not_allowed' | 'killed' | 'sql_refused' | 'sql_unparsable' | 'cypher_refused' | 'path_refused' | 'url_refused' | 'secret_reference_refused' | 'idempotency_key_invalid' | 'idempotency_key_required' | 'idempotency_key_reused' | 'in_progress' | 'already_executed' | 'approval_required' | 'approval_denied' | 'approval_backlog' | 'approval_too_large' | 'approval_unavailable' | 'approval_unknown' | 'approval_decided' | 'approver_refused' | 'rate_limited' | 'concurrency_limited' | 'executions_exhausted' | 'tokens_exhausted' | 'audit_unavailable' | 'credential_unavailable' | 'backend_refused' | 'backend_failed' | 'backend_busy' | 'backend_timeout' | 'backend_unreachable' | 'backend_interrupted' | 'backend_malformed' | 'backend_too_large' | 'cancelled' | 'result_too_large' | 'internal_error'
+  code: 'http_malformed' | 'headers_too_large' | 'request_timeout' | 'draining' | 'path_unknown' | 'method_not_allowed' | 'host_not_allowed' | 'origin_not_allowed' | 'header_repeated' | 'media_type_unsupported' | 'encoding_unsupported' | 'not_acceptable' | 'body_too_large' | 'body_incomplete' | 'peer_rate_limited' | 'token_missing' | 'authorization_malformed' | 'token_in_query' | 'token_invalid' | 'token_revoked' | 'key_invalid' | 'certificate_refused' | 'credential_missing' | 'identity_conflict' | 'proof_invalid' | 'proof_nonce' | 'issuer_unavailable' | 'store_unavailable' | 'scope_insufficient' | 'admin_invalid' | 'json_malformed' | 'json_not_exact' | 'batch_unsupported' | 'message_invalid' | 'header_mismatch' | 'envelope_invalid' | 'capability_missing' | 'version_unsupported' | 'mcp_refused' | 'params_invalid' | 'arguments_not_object' | 'tool_unknown' | 'not_authenticated' | 'argument_unknown' | 'argument_missing' | 'argument_invalid' | 'credential_malformed' | 'module_unknown' | 'method_unknown' | 'operation_unsupported' | 'credential_not_accepted' | 'policy_missing' | 'policy_denied' | 'policy_failed' | 'credential_not_allowed' | 'killed' | 'sql_refused' | 'sql_unparsable' | 'cypher_refused' | 'path_refused' | 'url_refused' | 'secret_reference_refused' | 'idempotency_key_invalid' | 'idempotency_key_required' | 'idempotency_key_reused' | 'in_progress' | 'already_executed' | 'approval_required' | 'approval_denied' | 'approval_backlog' | 'approval_too_large' | 'approval_unavailable' | 'state_invalid' | 'approval_unknown' | 'approval_decided' | 'approver_refused' | 'rate_limited' | 'concurrency_limited' | 'executions_exhausted' | 'tokens_exhausted' | 'audit_unavailable' | 'credential_unavailable' | 'backend_refused' | 'backend_failed' | 'backend_busy' | 'backend_timeout' | 'backend_unreachable' | 'backend_interrupted' | 'backend_malformed' | 'backend_too_large' | 'cancelled' | 'result_too_large' | 'result_blocked' | 'internal_error'
   retryable: boolean
   retryAfterMs?: number
   requestId: string

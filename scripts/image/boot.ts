@@ -7,7 +7,7 @@ const { Script } = process.getBuiltinModule('node:vm')
 /** File of the service's own script. Names hold a digest, because of what a cache was made of, V8 compares no more than the length. */
 declare const APP: string
 
-type Run = (require: (name: string) => unknown, module: { exports: unknown }) => void
+type Run = (require: (name: string) => unknown, module: { exports: unknown }, folder: string) => void
 
 const loaded = new Map<string, unknown>()
 
@@ -16,7 +16,7 @@ function load(name: string): unknown {
   const source = readFileSync(filename, 'utf8')
   const script = new Script(source, { filename, cachedData: codeOf(name) })
   const module = { exports: {} }
-  ;(script.runInThisContext() as Run)(need, module)
+  ;(script.runInThisContext() as Run)(need, module, import.meta.dirname)
   loaded.set(name, module.exports)
   return module.exports
 }

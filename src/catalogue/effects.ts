@@ -2,7 +2,9 @@
 
 import { isObject, type Json, member } from '../core/json.ts'
 import type { Effect } from '../core/tool.ts'
+import { isEveryRow } from './filters.ts'
 import type { MethodEntry } from './index.ts'
+import { listOf, type RawText, stepModule, TEXTS } from './texts.ts'
 
 /** One argument-dependent case. */
 export interface EffectRow {
@@ -13,8 +15,10 @@ export interface EffectRow {
   readonly because: string
   /** What `raise` can answer, for the listing of tools. */
   readonly gives: readonly Effect[]
-  /** The effect that the arguments show, or undefined where they show nothing. */
-  raise(params: readonly Json[], entry: MethodEntry): Effect | undefined
+  /** The effect that the arguments show, raw texts aside, or undefined where they show nothing. */
+  raise?(params: readonly Json[], entry: MethodEntry): Effect | undefined
+  /** The raw texts among them: where `gives` has destructive, each makes the call that until a guard has shown it to be harmless. */
+  texts?(params: readonly Json[], module: string): readonly RawText[]
 }
 
 const RANK: Readonly<Record<Effect, number>> = { read: 0, write: 1, destructive: 2, admin: 3 }
@@ -30,8 +34,8 @@ export const EFFECT_ROWS: readonly EffectRow[] = [
     looksAt: 'members query and sql of an argument, or a first argument that is no object',
     gives: ['destructive'],
     because: 'Raw text can do anything; only the structured form reads.',
-    raise: (params) =>
-      isObject(params[0]) && !params.some((item) => holdsAny(item, RAW_TEXT)) ? undefined : 'destructive',
+    raise: ([first]) => (isObject(first) || typeof first === 'string' ? undefined : 'destructive'),
+    texts: TEXTS.inQuery,
   },
   {
     id: 'database-definition-update',
@@ -71,11 +75,21 @@ export const EFFECT_ROWS: readonly EffectRow[] = [
   },
   {
     id: 'graph-raw-query',
-    methods: ['graph.query', 'graph.executeTransaction'],
+    methods: ['graph.query'],
     looksAt: 'nothing: the text at /0, /0/query or /0/cypher is raw Cypher',
     gives: ['destructive'],
     because: 'Raw text can do anything.',
     raise: () => 'destructive',
+    texts: TEXTS.inQuery,
+  },
+  {
+    id: 'graph-transaction',
+    methods: ['graph.executeTransaction'],
+    looksAt: 'nothing: each operation may be raw Cypher',
+    gives: ['destructive'],
+    because: 'Raw text can do anything.',
+    raise: () => 'destructive',
+    texts: TEXTS.inTransaction,
   },
   {
     id: 'definition-update',
@@ -100,6 +114,7 @@ export const EFFECT_ROWS: readonly EffectRow[] = [
     gives: ALL,
     because: 'The real operation is inside; a saved action (no operation to be seen) writes at least.',
     raise: (params, entry) => worst(params, entry.module, inside),
+    texts: TEXTS.inDispatch,
   },
   {
     id: 'saved-action',
@@ -117,6 +132,7 @@ export const EFFECT_ROWS: readonly EffectRow[] = [
     gives: ALL,
     because: 'To run a saved action is a write, so what it does has to be allowed when it is saved.',
     raise: (params, entry) => worst(params, entry.module, saved),
+    texts: TEXTS.inSavedAction,
   },
   {
     id: 'feature-steps',
@@ -125,6 +141,7 @@ export const EFFECT_ROWS: readonly EffectRow[] = [
     gives: ALL,
     because: 'To run a feature is a write, so what its steps do has to be allowed when it is saved.',
     raise: (params, entry) => worst(params, entry.module, steps),
+    texts: TEXTS.inSteps,
   },
   {
     id: 'cache-clear',
@@ -157,8 +174,20 @@ export const EFFECT_ROWS: readonly EffectRow[] = [
     looksAt: 'where of the options, expression of the constraint',
     gives: ['destructive'],
     because: 'Both are raw text of the database.',
-    raise: (params) =>
-      params.some((item) => holdsAny(item, ['where', 'expression'])) ? 'destructive' : undefined,
+    texts: TEXTS.inPredicate,
+  },
+  {
+    id: 'migration-text',
+    methods: [
+      'databases.migration.create',
+      'databases.migration.update',
+      'databases.migration.run',
+      'databases.migration.rollback',
+    ],
+    looksAt: 'raw text in the operations up and down',
+    gives: [],
+    because: 'To run a migration is destructive as it is; what is saved does nothing until then.',
+    texts: TEXTS.inMigration,
   },
   {
     id: 'runs-something-saved',
@@ -193,23 +222,55 @@ function prepare(entry: MethodEntry): readonly EffectRow[] {
   return rows
 }
 
-/** What this call does: the catalogue's effect, or a stronger one that the arguments show. Any arguments are answered. */
-export function effectOf(entry: MethodEntry, params: readonly Json[]): Effect {
-  const rows = prepared.get(entry) ?? prepare(entry)
-  let effect = entry.effect
-  for (const row of rows) effect = stronger(effect, row.raise(params, entry))
-  return effect
+export interface ShownEffect {
+  /** The catalogue's, or a stronger one that the arguments show, raw texts aside. */
+  readonly effect: Effect
+  /** What the raw texts make of it; undefined = nothing stronger. */
+  readonly unproven: Effect | undefined
 }
 
-const RAW_TEXT = ['query', 'sql', 'cypher'] as const
+/** What this call does. Any arguments are answered. */
+export function shownEffect(entry: MethodEntry, params: readonly Json[]): ShownEffect {
+  const rows = prepared.get(entry) ?? prepare(entry)
+  let effect = entry.effect
+  let most = effect
+  for (const row of rows) {
+    effect = stronger(effect, row.raise?.(params, entry))
+    if (
+      row.texts !== undefined &&
+      row.gives.includes('destructive') &&
+      row.texts(params, entry.module).length > 0
+    )
+      most = stronger(most, 'destructive')
+  }
+  return { effect, unproven: RANK[most] > RANK[effect] ? most : undefined }
+}
+
+/** The same with every raw text taken for the worst. */
+export function effectOf(entry: MethodEntry, params: readonly Json[]): Effect {
+  const { effect, unproven } = shownEffect(entry, params)
+  return unproven ?? effect
+}
+
+/** True where `rawTexts` could find one. */
+export const hasRawTexts = (entry: MethodEntry): boolean =>
+  (prepared.get(entry) ?? prepare(entry)).some((row) => row.texts !== undefined)
+
+/** Every raw text among the arguments: what guards look at. */
+export function rawTexts(entry: MethodEntry, params: readonly Json[]): readonly RawText[] {
+  let found: readonly RawText[] = []
+  for (const row of prepared.get(entry) ?? prepare(entry)) {
+    const texts = row.texts?.(params, entry.module)
+    if (texts !== undefined && texts.length > 0) found = [...found, ...texts]
+  }
+  return found
+}
 
 function holdsAny(value: Json | undefined, names: readonly string[]): boolean {
   if (!isObject(value)) return false
   for (const name of names) if (Object.hasOwn(value, name)) return true
   return false
 }
-
-const listOf = (value: Json | undefined): readonly Json[] => (Array.isArray(value) ? value : [])
 
 /** Names of operations as the sources write them, in lower case and without `_` and `-`; every other one is taken for the worst. */
 const OPERATIONS: ReadonlyMap<string, Effect> = new Map([
@@ -252,8 +313,7 @@ function operationEffect(module: string, operation: Json, input: Json | undefine
   if (typeof operation !== 'string' || operation.length > LONGEST) return 'admin'
   const name = operation.toLowerCase().replace(/[_-]/g, '')
   const effect = OPERATIONS.get(name) ?? 'admin'
-  if (holdsAny(input, RAW_TEXT) || (module === 'graph' && name === 'query'))
-    return stronger(effect, 'destructive')
+  if (module === 'graph' && name === 'query') return stronger(effect, 'destructive')
   // `where` decides for rows and nodes; the other modules name what they change.
   if (/^update(one|many|records)?$/.test(name) && isEveryRow(member(input, 'where')))
     return stronger(effect, 'destructive')
@@ -283,95 +343,14 @@ function saved(found: Effect, module: string, item: Json): Effect {
     const template = member(definition, 'template')
     const operation = member(definition, 'operation')
     if (operation !== undefined) effect = stronger(effect, operationEffect(module, operation, template))
-    if (holdsAny(definition, RAW_TEXT) || holdsAny(template, RAW_TEXT) || typeof template === 'string')
-      effect = stronger(effect, 'destructive')
   }
   return effect
 }
-
-/** Module that a step of a feature works on; steps of other types have no operation. */
-const STEP_MODULES: ReadonlyMap<string, string> = new Map([
-  ['database', 'databases'],
-  ['graph', 'graph'],
-  ['vector', 'vector'],
-  ['storage', 'storage'],
-])
 
 function steps(found: Effect, _module: string, item: Json): Effect {
   let effect = found
   for (const step of listOf(member(item, 'steps'))) {
-    const type = member(step, 'type')
-    const module = typeof type === 'string' ? STEP_MODULES.get(type) : undefined
-    effect = inside(effect, module ?? '', step)
-    if (module !== undefined && holdsAny(member(step, 'input'), RAW_TEXT))
-      effect = stronger(effect, 'destructive')
+    effect = inside(effect, stepModule(step) ?? '', step)
   }
   return effect
-}
-
-/**
- * True where a filter leaves no row out whatever the rows are, or where that cannot be told: absent, empty, no object, an operator
- * that no source documents. A filter that happens to fit every row of one table (`id > 0`) cannot be seen.
- */
-function isEveryRow(where: Json | undefined): boolean {
-  if (!isObject(where)) return true
-  // Fields and operators of one object are ANDed: one that leaves something out is enough.
-  for (const name of Object.keys(where)) if (!isEvery(name, where[name] as Json)) return false
-  return true
-}
-
-function isEvery(name: string, value: Json): boolean {
-  if (!name.startsWith('$')) return isObject(value) ? isEveryRow(value) : isEmptyList(value)
-  // Upper-case spellings are accepted too (ductape-backend.md 10.5).
-  switch (name.toLowerCase()) {
-    case '$and':
-      return branches(value).every(isEveryRow)
-    case '$or': {
-      const all = branches(value)
-      return all.length === 0 || all.some(isEveryRow)
-    }
-    case '$nor':
-    case '$nin':
-      return !Array.isArray(value) || value.length === 0
-    case '$like':
-    case '$ilike':
-      return typeof value !== 'string' || /^%*$/.test(value)
-    case '$regex':
-      return typeof value !== 'string' || /^\^?(\.\*)*\$?$/.test(value)
-    case '$startswith':
-    case '$endswith':
-    case '$contains':
-      return value === '' || isEmptyList(value)
-    // Every row that has the field: of a key, all of them.
-    case '$exists':
-    case '$isnotnull':
-      return value !== false
-    case '$isnull':
-      return value !== true
-    case '$ne':
-      return value === null
-    default:
-      return !NARROWING.has(name.toLowerCase())
-  }
-}
-
-const NARROWING: ReadonlySet<string> = new Set([
-  '$eq',
-  '$gt',
-  '$gte',
-  '$lt',
-  '$lte',
-  '$in',
-  '$between',
-  '$containedby',
-  '$overlaps',
-])
-
-const isEmptyList = (value: Json): boolean => Array.isArray(value) && value.length === 0
-
-/** Members of $and and $or: a list, or an object whose entries are the members. */
-function branches(value: Json): readonly Json[] {
-  if (Array.isArray(value)) return value
-  if (!isObject(value)) return []
-  return Object.keys(value).map((name) => Object.fromEntries([[name, value[name] as Json]]))
 }

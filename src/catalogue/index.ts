@@ -4,8 +4,9 @@ import type { Effect } from '../core/tool.ts'
 import data from './ductape.json' with { type: 'json' }
 import { nearest } from './near.ts'
 
-export { EFFECT_ROWS, effectOf } from './effects.ts'
+export { EFFECT_ROWS, effectOf, hasRawTexts, rawTexts, type ShownEffect, shownEffect } from './effects.ts'
 export { targetsOf } from './targets.ts'
+export type { Language, RawText } from './texts.ts'
 
 /** One positional argument; `fields` are the known members of an object, never a complete list. */
 export interface Positional {

@@ -1,7 +1,7 @@
 // What the tools ask the catalogue: what a call would do and aim at, and words for a name that does not exist.
 import type { Json } from '../core/json.ts'
 import type { Operation } from '../core/tool.ts'
-import { effectOf } from './effects.ts'
+import { shownEffect } from './effects.ts'
 import { hint } from './hint.ts'
 import { findMethod, MODULES } from './index.ts'
 import { targetsOf } from './targets.ts'
@@ -14,6 +14,7 @@ export const LOOKUP = {
     const entry = findMethod(module, method)
     if (entry?.allowlisted !== true) return undefined
     const { env, product, path } = targetsOf(entry, params)
-    return { module, method, effect: effectOf(entry, params), base: entry.effect, env, product, path }
+    const { effect, unproven } = shownEffect(entry, params)
+    return { module, method, effect, base: entry.effect, unproven, env, product, path }
   },
 } as const

@@ -1,11 +1,12 @@
 // Puts one call to a policy as the service would, and says in words what came of it: the body of `ductape-mcp policy explain`.
+import { type Inspection, inspect } from '../admission/guards/index.ts'
 import { type CompiledPolicy, type Explanation, explain, missingScope } from '../admission/policy/index.ts'
 import { LOOKUP } from '../catalogue/lookup.ts'
-import { denialSentence } from '../core/denials.ts'
+import { denialSentence, denialText } from '../core/denials.ts'
 import { type Json, type JsonObject, parseExact } from '../core/json.ts'
-import type { Approval, PolicyDecision, Target } from '../core/policy.ts'
+import type { Approval, Capture, PolicyDecision, Target } from '../core/policy.ts'
 import { type AuthMethod, makePrincipal, type Principal } from '../core/principal.ts'
-import type { Operation } from '../core/tool.ts'
+import type { Operation, PreparedCall } from '../core/tool.ts'
 import { createTools } from '../tools/index.ts'
 import { UsageError } from './io.ts'
 
@@ -14,17 +15,19 @@ export interface ExplainedCall extends Explanation {
   readonly operation: Operation
   /** The scope that the caller lacks; undefined = none. */
   readonly missingScope: string | undefined
-  /** Policy, scope and approval let the call through. Limits and keys are not looked at. */
+  /** What the guards find in the arguments; an effect that they raise is the one that is judged. */
+  readonly guards: Inspection
+  /** Policy, guards, scope and approval let the call through. Limits and keys are not looked at. */
   readonly passes: boolean
 }
 
 /** `principal` and `call` are JSON texts. Throws UsageError where they do not hold. */
-export function explainCall(
+export async function explainCall(
   policy: CompiledPolicy,
   principal: string,
   call: string,
   catalogue: 'enforce' | 'warn' | 'off',
-): ExplainedCall {
+): Promise<ExplainedCall> {
   const caller = principalOf(readObject('--principal', principal))
   const asked = readObject('--call', call)
   refuseUnknown('--call', asked, ['tool', 'arguments', 'credentialId'])
@@ -32,7 +35,14 @@ export function explainCall(
   const args = asked['arguments'] ?? {}
   if (name === undefined || !isObject(args))
     throw new UsageError('--call needs tool, a text, and arguments, an object.\n')
-  const { operation, args: checked } = prepare(name, args, catalogue)
+  const prepared = prepare(name, args, catalogue)
+  const guards = await inspect(prepared, policy.guards)
+  const { arguments: checked } = prepared
+  const operation = {
+    ...prepared.operation,
+    effect: guards.effect ?? prepared.operation.effect,
+    unproven: undefined,
+  }
   const explanation = explain(policy, {
     principal: caller,
     tool: name,
@@ -48,16 +58,13 @@ export function explainCall(
     tool: name,
     operation,
     missingScope: scope,
-    passes: allowed && scope === undefined && approval !== 'confirm',
+    guards,
+    passes: allowed && guards.denial === undefined && scope === undefined && approval !== 'confirm',
   }
 }
 
 /** What the tool itself makes of the arguments; a key among them is left out, since nothing here needs it. */
-function prepare(
-  name: string,
-  args: JsonObject,
-  catalogue: 'enforce' | 'warn' | 'off',
-): { operation: Operation; args: JsonObject } {
+function prepare(name: string, args: JsonObject, catalogue: 'enforce' | 'warn' | 'off'): PreparedCall {
   const options = {
     catalogue,
     lookup: LOOKUP,
@@ -81,7 +88,7 @@ function prepare(
       `--call: the service refuses these arguments before it asks the policy. ${denialSentence(checked)}\n`,
     )
   }
-  return { operation: checked.operation, args: checked.arguments }
+  return checked
 }
 
 const METHODS: readonly AuthMethod[] = ['oauth', 'api-key', 'mtls', 'stdio', 'none']
@@ -153,12 +160,19 @@ export function describeExplanation(explained: ExplainedCall): string {
   const width = Math.max(0, ...rules.map(({ rule }) => rule.length))
   return [
     `${what}: effect ${effect}; env ${shown(env)}; product ${shown(product)}; path ${shown(path)}`,
+    ...explained.guards.notes.map(({ guard, at, found }) => `Guard ${guard}, ${at}: ${found}`),
     '',
     verdict(decision, narrowed),
+    ...(explained.guards.denial === undefined
+      ? []
+      : [`The guards refuse it all the same: ${denialText(explained.guards.denial)}`]),
     ...(unknownRoles.length === 0
       ? []
       : [`The policy does not define ${unknownRoles.map((role) => JSON.stringify(role)).join(', ')}.`]),
-    ...(decision.allowed ? [APPROVALS[decision.approval]].filter((line) => line !== undefined) : []),
+    ...(decision.allowed
+      ? [`Approval ${decision.approval}: ${explained.approvalBecause}.${APPROVALS[decision.approval]}`]
+      : []),
+    `The record shows of the arguments: ${CAPTURE_WORDS[decision.record]}.`,
     ...(explained.missingScope === undefined
       ? []
       : [
@@ -190,9 +204,18 @@ function verdict({ allowed, refusal, rule, wouldDeny }: PolicyDecision, narrowed
   return allowed ? `Allowed ${why}.` : `Refused: ${why}.`
 }
 
-const APPROVALS: Readonly<Partial<Record<Approval, string>>> = {
-  notify: 'A person is told of it.',
-  confirm: 'A person has to agree first; until this service can ask, it is refused approval_unavailable.',
+const APPROVALS: Readonly<Record<Approval, string>> = {
+  none: '',
+  notify: ' A person is told of it.',
+  confirm: ' A person has to agree first.',
+  block: '',
+}
+
+const CAPTURE_WORDS: Readonly<Record<Capture, string>> = {
+  digest: 'only digests (record: digest)',
+  shape: 'their shape (record: shape)',
+  'safe-fields': 'names such as product and env (record: safe-fields)',
+  redacted: 'all of them, secrets replaced (record: redacted)',
 }
 
 const shown = (target: Target): string =>

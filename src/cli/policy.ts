@@ -24,8 +24,9 @@ check     every problem of the file at once, each with its line; then what it mo
           that fail where they should ask has() first, names that no operation has.
           With --config it is the policy of that configuration, and its roles are compared with
           those of keys.yaml, auth.mtls and auth.oauth
-explain   which rule decides about one call and why: every rule of the caller in order, the scope
-          that the call needs, the approval that it would wait for
+explain   which rule decides about one call and why: what the guards find in its arguments, every
+          rule of the caller in order, the scope that the call needs, the approval that it would
+          wait for and why, what its record shows
             --principal '{"roles":["support"],"scopes":["ductape:write"],"tenant":"acme"}'
             --call '{"tool":"ductape_execute","arguments":{"module":"databases","method":"list"}}'
           principal takes roles, scopes, tools, tenant, id, subject, client, issuer and method
@@ -114,7 +115,12 @@ async function explain(options: Options, io: Io, now: () => number): Promise<Exi
     else io.err(formatProblems(result.problems))
     return EXIT.usage
   }
-  const explained: ExplainedCall = explainCall(result.policy, principal, call, config?.catalogue ?? 'enforce')
+  const explained: ExplainedCall = await explainCall(
+    result.policy,
+    principal,
+    call,
+    config?.catalogue ?? 'enforce',
+  )
   io.out(options.json ? toJson(explained) : describeExplanation(explained))
   return explained.passes ? EXIT.ok : EXIT.finding
 }

@@ -1,4 +1,5 @@
 // The vocabulary of policy: what is asked and what is decided. The engine is in src/admission/policy.
+import type { GuardRules } from './guards.ts'
 import type { Json } from './json.ts'
 import type { Principal } from './principal.ts'
 import type { Effect } from './tool.ts'
@@ -52,7 +53,7 @@ export interface PolicyDecision {
   /** `role/allow/3`, or the rule's own name: what `policy explain` and the record show. */
   readonly rule: string | undefined
   readonly approval: Approval
-  /** SHA-256 of the rule as the file has it, lower-case hex: what an approval is bound to. */
+  /** SHA-256 of the rule that asks for the approval, as the file has it, lower-case hex: what an approval is bound to. It is that of `rule` but where the policy observes. */
   readonly ruleDigest: string | undefined
   /** Allowed only because the policy observes. */
   readonly wouldDeny: boolean
@@ -70,7 +71,11 @@ export interface Policy {
   mayUse(principal: Principal, tool: string): boolean
   /** Tool to executions of one caller in a window (`max_executions_per_session` of seed 004). */
   readonly executionCaps: ReadonlyMap<string, number>
+  /** Milliseconds that an approval lasts, from the question to the call. */
+  readonly approvalExpiry: number
   /** Names of the credential ids that rules mention. */
   readonly credentialIds: readonly string[]
   readonly roles: readonly string[]
+  /** What the stage `guards` goes by. */
+  readonly guards: GuardRules
 }

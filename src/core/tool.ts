@@ -42,7 +42,7 @@ export interface Operation {
   /** The catalogue's effect, where arguments have raised it: a deny rule for that one still holds. */
   base?: Effect
   /** The effect of a raw text among the arguments that the guards have not shown to be harmless; they take this away or raise `effect` to it. */
-  unproven?: Effect
+  unproven?: Effect | undefined
   env: Target
   product: Target
   path: Target

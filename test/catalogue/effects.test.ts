@@ -69,7 +69,10 @@ const CASES: Record<string, [string, Json[], Effect][]> = {
     ['graph.query', ['MATCH (n) RETURN n'], 'destructive'],
     ['graph.query', [{ query: 'MATCH (n) DETACH DELETE n' }], 'destructive'],
     ['graph.query', [{ cypher: 'MATCH (n) RETURN n' }], 'destructive'],
+  ],
+  'graph-transaction': [
     ['graph.executeTransaction', [[]], 'destructive'],
+    ['graph.executeTransaction', [['CREATE (n)']], 'destructive'],
   ],
   'definition-update': [
     ['graph.update', ['acme:shop', 'social', {}], 'admin'],
@@ -153,6 +156,10 @@ const CASES: Record<string, [string, Json[], Effect][]> = {
     ['databases.schema.addConstraint', ['a', { type: 'check', expression: 'x > 1' }], 'destructive'],
     ['databases.schema.addConstraint', ['a', { type: 'unique', columns: ['x'] }], 'write'],
   ],
+  'migration-text': [
+    ['databases.migration.create', [{ data: { value: { up: ['DROP TABLE a'] } } }], 'write'],
+    ['databases.migration.run', [[{ up: [{ type: 'raw', sql: 'DROP TABLE a' }] }]], 'destructive'],
+  ],
   'runs-something-saved': [
     ['actions.run', [{ product: 'p', env: 'dev', app: 'a', action: 'b', input: {} }], 'write'],
     ['fallback.run', [{}], 'write'],
@@ -232,7 +239,10 @@ describe('effects', () => {
     for (const row of EFFECT_ROWS) {
       const [name, params, effect] = CASES[row.id]?.[0] ?? []
       assert.ok(name !== undefined && params !== undefined)
-      assert.equal(row.raise(params, entryOf(name)), effect, row.id)
+      const entry = entryOf(name)
+      const texts = row.texts?.(params, entry.module) ?? []
+      if (row.id === 'migration-text') assert.notDeepEqual(texts, [])
+      else assert.equal(texts.length > 0 ? 'destructive' : row.raise?.(params, entry), effect, row.id)
     }
   })
 
@@ -302,7 +312,7 @@ describe('effects', () => {
         assert.ok(RANK[effectOf(entry, given)] >= RANK[entry.effect])
         assert.equal(effectOf(entry, given), effectOf(entry, given))
         for (const { id, gives, raise } of EFFECT_ROWS) {
-          const raised = raise(given, entry)
+          const raised = raise?.(given, entry)
           assert.ok(raised === undefined || gives.includes(raised), `${id} gives ${raised}`)
         }
       }),

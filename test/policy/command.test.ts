@@ -31,7 +31,7 @@ roles:
   reader: { allow: [{ tool: "ductape_*", effect: read }], deny: [{ name: no-secrets, module: secrets }] }
   writer:
     allow:
-      - { tool: ductape_execute, effect: [read, write] }
+      - { tool: ductape_execute, effect: [read, write], approval: none }
       - { tool: ductape_execute, effect: destructive, approval: confirm }
   orphan: { allow: [{ tool: "*" }] }
 `
@@ -219,10 +219,42 @@ describe('policy explain', () => {
     const { code, out } = await explain({ roles: ['writer'], scopes: ['ductape:destructive'] }, remove)
     assert.equal(code, 1)
     assert.match(out, /^Allowed by writer\/allow\/1\.$/m)
-    assert.match(out, /A person has to agree first/)
+    assert.match(out, /^Approval confirm: writer\/allow\/1 says so\. A person has to agree first\.$/m)
     assert.doesNotMatch(out, /lacks the scope/)
     const local = await explain({ roles: ['writer'], method: 'stdio' }, execute('databases', 'insert', [{}]))
     assert.equal(local.code, 0)
+  })
+
+  it('the approval of a rule that says nothing, and what the record shows', async () => {
+    const insert = execute('databases', 'insert', [{ product: 'acme:shop', env: 'dev' }])
+    const { code, out } = await explain({ roles: ['orphan'], method: 'stdio' }, insert)
+    assert.equal(code, 1)
+    assert.match(
+      out,
+      /^Approval confirm: orphan\/allow\/0 says nothing of approval, and the effect is write\. A person has to agree first\.$/m,
+    )
+    assert.match(
+      out,
+      /^The record shows of the arguments: names such as product and env \(record: safe-fields\)\.$/m,
+    )
+    const free = await explain({ roles: ['writer'], method: 'stdio' }, insert)
+    assert.match(free.out, /^Approval none: writer\/allow\/0 says so\.$/m)
+  })
+
+  it('what the guards find, and the effect that it leaves', async () => {
+    const query = (sql: string) => execute('databases', 'query', [{ product: 'acme:shop', env: 'dev', sql }])
+    const caller = { roles: ['writer'], scopes: ['ductape:destructive'] }
+    const reads = await explain(caller, query('SELECT id FROM orders'))
+    assert.equal(reads.code, 0)
+    assert.match(reads.out, /effect read;/)
+    assert.match(reads.out, /^Guard sql, \/params\/0\/sql: read-only$/m)
+    const writes = await explain(caller, query('DELETE FROM orders WHERE id = 1'))
+    assert.equal(writes.code, 1)
+    assert.match(writes.out, /effect destructive;/)
+    assert.match(writes.out, /^Guard sql, \/params\/0\/sql: unproven$/m)
+    const refused = await explain(caller, query('SELECT 1; SELECT 2'))
+    assert.equal(refused.code, 1)
+    assert.match(refused.out, /^The guards refuse it all the same: \[sql_refused\] /m)
   })
 
   it('a caller without a role, and one whose credential is narrowed', async () => {

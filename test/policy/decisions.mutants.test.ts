@@ -5,6 +5,7 @@ import { makeCell, refine } from '../../src/admission/policy/cell.ts'
 import { policySchema } from '../../src/admission/policy/config.ts'
 import { createGrants } from '../../src/admission/policy/grant.ts'
 import { explain } from '../../src/admission/policy/index.ts'
+import { defaultDemand } from '../../src/admission/policy/rule.ts'
 import { preparePolicy } from '../../src/admission/policy/stage.ts'
 import { translate } from '../../src/admission/policy/translate.ts'
 import type { Call } from '../../src/core/call.ts'
@@ -51,7 +52,11 @@ describe('many rules with targets', () => {
 
   it('keeps what it has found out, but not for a text that is longer than any pattern', () => {
     const { rules } = policyOf(file)
-    const cell = makeCell(rules, { tool: 'ductape_execute', module: 'm', method: 'n', effect: 'read' }, 0)
+    const cell = makeCell(
+      rules,
+      { tool: 'ductape_execute', module: 'm', method: 'n', effect: 'read' },
+      defaultDemand('read'),
+    )
     const kept = (given: Given): boolean => {
       let made = 0
       const found = refine(cell, question(['r'], given), () => made++)
@@ -119,8 +124,8 @@ describe('listing', () => {
 describe('what is kept of callers and calls', () => {
   const grantsOf = (count: number) => {
     const allow = Array.from({ length: count }, (_, index) => ({ env: `e${index}` }))
-    const { roles, rules, approvals } = translate(policySchema.parse({ roles: { r: { allow } } }))
-    return createGrants({ roles, rules, approvals, operations: [] })
+    const { roles, rules, demands } = translate(policySchema.parse({ roles: { r: { allow } } }))
+    return createGrants({ roles, rules, demands, operations: [] })
   }
   const first = principal(['r'], { tools: ['first'] })
 

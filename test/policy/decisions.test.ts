@@ -1,4 +1,4 @@
-// What a policy decides, row by row: default deny, targets, conditions, approval, observe, narrowing, listing.
+// What a policy decides, row by row: default deny, targets, conditions, observe, narrowing, listing.
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { localPolicy } from '../../src/admission/policy/index.ts'
@@ -185,25 +185,6 @@ describe('roles of a caller', () => {
   })
 })
 
-describe('approval', () => {
-  const policy = policyOf(`
-    roles:
-      a: { allow: [{ tool: "*" }, { effect: write, approval: notify }, { name: ask, effect: destructive, approval: confirm }] }
-      b: { allow: [{ effect: write, approval: confirm }] }
-  `)
-  it('the strongest of the rules that hold', () => {
-    assert.deepEqual(
-      (['read', 'write', 'destructive'] as const).map(
-        (effect) => policy.decide(question(['a'], { effect })).approval,
-      ),
-      ['none', 'notify', 'confirm'],
-    )
-    assert.equal(policy.decide(question(['a', 'b'], { effect: 'write' })).approval, 'confirm')
-  })
-  it('the rule that asks for it is named', () =>
-    assert.equal(policy.decide(question(['a'], { effect: 'destructive' })).rule, 'ask'))
-})
-
 describe('observe', () => {
   const text = (until: string, more = '') => `
     mode: observe
@@ -219,6 +200,7 @@ describe('observe', () => {
       refusal: 'role',
       rule: undefined,
       approval: 'none',
+      ruleDigest: undefined,
       wouldDeny: true,
       record: 'safe-fields',
     })
@@ -247,7 +229,9 @@ describe('observe', () => {
     const blocked = policyOf(
       'mode: observe\nuntil: 2026-12-01\nroles: { r: { allow: [{ tool: "*", approval: block }] } }',
     )
-    assert.deepEqual(blocked.decide(question(['r'])), {
+    const { ruleDigest, ...decision } = blocked.decide(question(['r']))
+    assert.match(String(ruleDigest), /^[0-9a-f]{64}$/)
+    assert.deepEqual(decision, {
       allowed: false,
       refusal: 'rule',
       rule: 'r/allow/0',

@@ -1,4 +1,4 @@
-// The stage policy: its refusals in their order, the seed's sentence, scopes, key binding, approval; and that arguments are measured only when asked for.
+// The stage policy: its refusals in their order, the seed's sentence, scopes, key binding; and that arguments are measured only when asked for.
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { preparePolicy } from '../../src/admission/policy/stage.ts'
@@ -91,10 +91,11 @@ describe('refusals', () => {
     assert.equal(run({ policy, args: { x: 1 } }).denial, undefined)
   })
 
-  it('a rule that asks for a person: approval_unavailable; notify passes', () => {
+  it('a rule that asks for a person passes, and the stage approval learns of it', () => {
     const asks = (approval: string) =>
       run({ policy: policyOf(`roles: { r: { allow: [{ tool: "*", approval: ${approval} }] } }`) })
-    assert.equal(asks('confirm').denial?.code, 'approval_unavailable')
+    assert.equal(asks('confirm').denial, undefined)
+    assert.equal(asks('confirm').call.policy?.approval, 'confirm')
     assert.equal(asks('block').denial?.code, 'policy_denied')
     assert.equal(asks('notify').denial, undefined)
     assert.equal(asks('notify').call.policy?.approval, 'notify')

@@ -1,4 +1,5 @@
 // Decides a call by the rules that concern its operation: those are found once, and what is left to look at are targets and conditions.
+import { hash } from 'node:crypto'
 import {
   type Capture,
   DEFAULT_CAPTURE,
@@ -9,12 +10,12 @@ import {
 } from '../../core/policy.ts'
 import type { Effect } from '../../core/tool.ts'
 import { matchesPaths, matchesPattern, matchesTarget } from './pattern.ts'
-import { APPROVALS, approvalRank, concerns, type OperationRow, type Rule } from './rule.ts'
+import { APPROVALS, approvalRank, concerns, type Demand, type OperationRow, type Rule } from './rule.ts'
 
 /** A rule with everything it can decide made beforehand; shared by all cells. */
 interface Candidate {
   readonly rule: Rule
-  /** Rank of the approval that an allow rule leads to: its own or the tool's, whichever is stronger. */
+  /** Rank of the approval that an allow rule leads to: its own, or the one for rules that say nothing; never less than the tool's. */
   readonly rank: number
   /** It names targets of which there are few values. */
   readonly hasTargets: boolean
@@ -23,8 +24,6 @@ interface Candidate {
   readonly allowed: PolicyDecision
   readonly refused: PolicyDecision
   readonly failed: PolicyDecision
-  /** What a refusal becomes while the policy observes, by rank of the approval that stays in force. */
-  readonly relaxed: readonly PolicyDecision[]
 }
 
 /** All that the rules of some roles say about one operation. */
@@ -75,18 +74,18 @@ export const NO_RULE = decision(false, 'role', undefined, 0)
 /** The credential is narrowed to other tools; never relaxed, since that is not the policy's word. */
 export const NARROWED = decision(false, 'role', 'credential/tools', 0)
 
-const RANKS = [0, 1, 2] as const
-const RELAXED = RANKS.map((rank) => decision(true, 'role', undefined, rank))
-
 /** Observing relaxes nothing that cannot be undone. */
 export const isRelaxable = (effect: Effect): boolean => effect === 'read' || effect === 'write'
 
-/** `demanded` is the rank of the approval that the tool itself needs. */
-export function makeCell(rules: readonly Rule[], operation: OperationRow, demanded: number): Cell {
+export function makeCell(rules: readonly Rule[], operation: OperationRow, demand: Demand): Cell {
   const candidates = rules
     .filter((rule) => concerns(rule, operation))
-    .map((rule) => candidateOf(rule, demanded))
-  return finishCell(candidates, isRelaxable(operation.effect) ? RELAXED[demanded] : undefined, false)
+    .map((rule) => candidateOf(rule, demand))
+  // What no rule allows has no rule to ask for more than the tool does: else observing would refuse every write.
+  const relaxed = isRelaxable(operation.effect)
+    ? decision(true, 'role', undefined, demand.always, DEFAULT_CAPTURE, demand.digest)
+    : undefined
+  return finishCell(candidates, relaxed, false)
 }
 
 function finishCell(
@@ -117,33 +116,41 @@ function fixedDecision(
   return allows[0]?.allowed ?? (relaxed === undefined ? NO_RULE : undefined)
 }
 
+/** Where the tool asks for approval as well, the digest covers its row. */
+const joined = (rule: string, tool: string | undefined): string =>
+  tool === undefined ? rule : hash('sha256', `${rule} ${tool}`)
+
 /** `approval: block` stays in force while the policy observes. */
 const isHard = ({ rule }: Candidate): boolean => rule.approval === 'block'
 
-const candidates = new WeakMap<Rule, (Candidate | undefined)[]>()
+const candidates = new WeakMap<Rule, Map<Demand, Candidate>>()
 
-function candidateOf(rule: Rule, demanded: number): Candidate {
+function candidateOf(rule: Rule, demand: Demand): Candidate {
   let made = candidates.get(rule)
   if (made === undefined) {
-    made = []
+    made = new Map()
     candidates.set(rule, made)
   }
-  made[demanded] ??= makeCandidate(rule, demanded)
-  return made[demanded]
+  let candidate = made.get(demand)
+  if (candidate === undefined) {
+    candidate = makeCandidate(rule, demand)
+    made.set(demand, candidate)
+  }
+  return candidate
 }
 
-function makeCandidate(rule: Rule, demanded: number): Candidate {
-  const own = approvalRank(rule.approval)
-  const rank = rule.sense === 'allow' ? Math.max(demanded, own) : demanded
+function makeCandidate(rule: Rule, demand: Demand): Candidate {
+  const own = rule.approval === undefined ? demand.otherwise : approvalRank(rule.approval)
+  const rank = Math.max(demand.always, own)
+  const { digest } = rule
   return {
     rule,
     rank,
     hasTargets: rule.env !== undefined || rule.product !== undefined || rule.credentialId !== undefined,
     hasRest: rule.paths !== undefined || rule.when !== undefined,
-    allowed: decision(true, undefined, rule.id, rank, rule.record),
-    refused: decision(false, 'rule', rule.id, own, rule.record),
-    failed: decision(false, 'error', rule.id, 0, rule.record),
-    relaxed: RANKS.map((other) => decision(true, 'rule', rule.id, other, rule.record)),
+    allowed: decision(true, undefined, rule.id, rank, rule.record, joined(digest, demand.digest)),
+    refused: decision(false, 'rule', rule.id, own, rule.record, digest),
+    failed: decision(false, 'error', rule.id, 0, rule.record, digest),
   }
 }
 
@@ -178,13 +185,14 @@ export function judge(cell: Cell, question: PolicyQuestion, observing: () => boo
     if (held === 'error') failed ??= candidate
   }
   if (failed !== undefined && (allow === undefined || failed.rank > allow.rank)) return failed.failed
-  if (deny !== undefined) {
-    const rank = allow?.rank ?? approvalRank(cell.relaxed?.approval ?? 'none')
-    return deny.relaxed[rank] ?? deny.refused
-  }
+  if (deny !== undefined) return relax(deny, allow?.allowed ?? cell.relaxed ?? NO_RULE)
   if (allow !== undefined) return allow.allowed
   return cell.relaxed !== undefined && observing() ? cell.relaxed : NO_RULE
 }
+
+/** What a deny rule becomes while the policy observes; the approval that is asked for stays, and is bound to the rule that asks. */
+const relax = ({ rule }: Candidate, { approval, ruleDigest }: PolicyDecision): PolicyDecision =>
+  decision(true, 'rule', rule.id, approvalRank(approval), rule.record, ruleDigest)
 
 function holds(
   { rule, hasTargets, hasRest }: Candidate,

@@ -1,10 +1,11 @@
 // Compiles a policy file into an immutable Policy: default deny, deny wins, an error refuses where it could change the decision.
 import type { Policy } from '../../core/policy.ts'
 import type { Principal } from '../../core/principal.ts'
+import { compileGuards } from '../guards/rules.ts'
 import { judge, NARROWED } from './cell.ts'
 import type { PolicyFile } from './config.ts'
 import { createGrants } from './grant.ts'
-import type { OperationRow, Rule } from './rule.ts'
+import type { Demand, OperationRow, Rule } from './rule.ts'
 import { translate } from './translate.ts'
 
 /** A fault of a policy file, or a warning about it. */
@@ -27,6 +28,8 @@ export interface CompileOptions {
 /** A policy with what `explain` and `check` read from it. */
 export interface CompiledPolicy extends Policy {
   readonly rules: readonly Rule[]
+  /** What tools ask for themselves. */
+  readonly demands: ReadonlyMap<string, Demand>
   /** The rules that hold for a caller, in the order in which they are looked at. */
   rulesOf(principal: Principal): readonly Rule[]
 }
@@ -63,8 +66,8 @@ export function compilePolicy(file: PolicyFile, options: CompileOptions): Policy
 }
 
 function makePolicy(file: PolicyFile, until: number | undefined, options: CompileOptions): CompiledPolicy {
-  const { roles, rules, approvals, executionCaps } = translate(file)
-  const grants = createGrants({ roles, rules, approvals, operations: options.operations })
+  const { roles, rules, demands, executionCaps } = translate(file)
+  const grants = createGrants({ roles, rules, demands, operations: options.operations })
 
   const observing = (): boolean => {
     if (until === undefined) return false
@@ -80,7 +83,10 @@ function makePolicy(file: PolicyFile, until: number | undefined, options: Compil
     },
     roles,
     rules,
+    demands,
     executionCaps,
+    approvalExpiry: file.approvals.expiry,
+    guards: compileGuards(file.guards),
     credentialIds: [...new Set(rules.flatMap((rule) => rule.credentialId?.sources ?? []))],
     decide(question) {
       const cell = grants.cell(grants.of(question.principal), question)

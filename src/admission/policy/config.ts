@@ -2,6 +2,8 @@
 import * as z from 'zod'
 import { choice, count, kinds, list, version } from '../../config/fields.ts'
 import { CAPTURES } from '../../core/policy.ts'
+import { approvalsSection } from '../approval/config.ts'
+import { guardsSection } from '../guards/config.ts'
 import type { Condition } from './cel.ts'
 import { compileCondition } from './conditions.ts'
 
@@ -124,7 +126,7 @@ const allowRule = z
     approval: choice(['none', 'notify', 'confirm', 'block'])
       .optional()
       .describe(
-        'What a person has to do first: nothing, be told, agree, or nothing helps (block = a deny rule)',
+        'What a person has to do first: nothing, be told, agree, or nothing helps (block = a deny rule); default confirm for every effect but read',
       ),
   })
   .superRefine(mustSelect)
@@ -178,7 +180,12 @@ const seedTool = z.strictObject({
   risk: choice(['low', 'medium', 'high', 'critical'])
     .optional()
     .describe('For the reader; it changes nothing'),
-  requires_approval: z.boolean().optional().describe('A person has to agree to each call'),
+  requires_approval: z
+    .boolean()
+    .optional()
+    .describe(
+      'A person has to agree to each call; false: to none of which no rule says it. Default: to all but reads',
+    ),
   max_executions_per_session: count({ min: 1, max: 1_000_000 })
     .optional()
     .describe('Executions of one caller in a window of the limits'),
@@ -207,6 +214,10 @@ export const policySchema = z
     dangerous_tools: list(seedTool, 'tools', MAX_ROLES)
       .prefault([])
       .describe('Tools that need approval, are counted, or have operations that nobody may use'),
+    guards: guardsSection
+      .prefault({})
+      .describe('What guards let pass of raw texts, paths, URLs and references to secrets'),
+    approvals: approvalsSection.prefault({}).describe('Calls that a person has to approve'),
   })
   .superRefine((file, context) => {
     const problem = (path: PropertyKey[], message: string, fix: string): void =>

@@ -3,7 +3,7 @@ import type { PolicyDecision, PolicyQuestion, Target } from '../../core/policy.t
 import { NARROWED } from './cell.ts'
 import type { CompiledPolicy } from './compile.ts'
 import { matchesPaths, matchesPattern, matchesTarget, type Patterns } from './pattern.ts'
-import { operationMismatch, type Rule, type ToolEntry } from './rule.ts'
+import { approvalRank, operationMismatch, type Rule, type ToolEntry } from './rule.ts'
 
 export interface ExplainedRule {
   readonly rule: string
@@ -20,6 +20,8 @@ export interface ExplainedRule {
 
 export interface Explanation {
   readonly decision: PolicyDecision
+  /** Why the call needs the approval that the decision names, in words; undefined where it is refused. */
+  readonly approvalBecause: string | undefined
   /** The credential itself is for other tools or operations, so no rule is asked. */
   readonly narrowed: boolean
   /** Roles of the caller that the policy does not define. */
@@ -32,6 +34,7 @@ export function explain(policy: CompiledPolicy, question: PolicyQuestion): Expla
   const decision = policy.decide(question)
   return {
     decision,
+    approvalBecause: decision.allowed ? approvalWords(policy, question, decision) : undefined,
     narrowed: decision === NARROWED,
     unknownRoles: question.principal.roles.filter((role) => !policy.roles.includes(role)),
     rules: policy.rulesOf(question.principal).map((rule) => ({
@@ -43,6 +46,24 @@ export function explain(policy: CompiledPolicy, question: PolicyQuestion): Expla
       decides: rule.id === decision.rule,
     })),
   }
+}
+
+/** The stronger of what the tool asks for and what the rule does; the rule that asks is not the one named where the policy observes. */
+function approvalWords(
+  { demands, rules }: CompiledPolicy,
+  { tool, effect }: PolicyQuestion,
+  { approval, rule: id, wouldDeny }: PolicyDecision,
+): string {
+  const demand = demands.get(tool)
+  const rule = rules.find((one) => one.id === id)
+  if (demand !== undefined && approvalRank(approval) === demand.always && rule?.approval !== approval)
+    return `dangerous_tools says requires_approval: ${demand.always > 0} for ${tool}`
+  if (wouldDeny)
+    return approval === 'none'
+      ? 'no rule that asks for one allows the call'
+      : 'a rule that allows the call asks for it'
+  if (rule?.approval !== undefined) return `${id} says so`
+  return `${id} says nothing of approval, and the effect is ${effect}`
 }
 
 function outcome(rule: Rule, question: PolicyQuestion): Pick<ExplainedRule, 'matches' | 'because'> {

@@ -1,11 +1,12 @@
 // Keeps what a set of roles may do, found once for each operation, so that a call looks at no rule that cannot concern it.
-import type { Approval, PolicyQuestion } from '../../core/policy.ts'
+import type { PolicyQuestion } from '../../core/policy.ts'
 import type { Principal } from '../../core/principal.ts'
 import type { Effect } from '../../core/tool.ts'
 import { type Cell, inner, isRelaxable, makeCell, refine } from './cell.ts'
 import {
-  approvalRank,
   concerns,
+  type Demand,
+  defaultDemand,
   dependsOnCall,
   namesOperation,
   type OperationRow,
@@ -42,7 +43,8 @@ export interface Grants {
 export interface GrantOptions {
   readonly roles: readonly string[]
   readonly rules: readonly Rule[]
-  readonly approvals: ReadonlyMap<string, Approval>
+  /** Of tools that ask for an approval of their own, or for none. */
+  readonly demands: ReadonlyMap<string, Demand>
   readonly operations: readonly OperationRow[]
 }
 
@@ -63,7 +65,7 @@ interface Memo {
 
 const newMemo = (): Memo => ({ byKey: new Map(), byRole: new Map(), byPrincipal: new WeakMap(), weight: 0 })
 
-export function createGrants({ roles, rules, approvals, operations }: GrantOptions): Grants {
+export function createGrants({ roles, rules, demands, operations }: GrantOptions): Grants {
   const known = new Set(roles)
   const ofRole = Map.groupBy(rules, (rule) => rule.role)
   const ofTool = Map.groupBy(operations, (operation) => operation.tool)
@@ -104,10 +106,8 @@ export function createGrants({ roles, rules, approvals, operations }: GrantOptio
   ): Cell | 'narrowed' => {
     // Not part of the key: the catalogue has one for each method.
     const operation = { tool, module, method, effect, base }
-    const demanded = approvalRank(approvals.get(tool) ?? 'none')
-    const made = isWithin(grant.narrowing, operation)
-      ? makeCell(grant.rules, operation, demanded)
-      : 'narrowed'
+    const demand = demands.get(tool) ?? defaultDemand(effect)
+    const made = isWithin(grant.narrowing, operation) ? makeCell(grant.rules, operation, demand) : 'narrowed'
     count(made)
     inner(inner(inner(grant.cells, tool), module), method).set(effect, made)
     return made

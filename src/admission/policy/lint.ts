@@ -1,4 +1,5 @@
 // Finds what a valid policy most likely does not mean: rules that never decide, roles that nobody has, conditions that fail.
+import type { GuardRule } from '../../core/guards.ts'
 import { LOCAL_ROLE } from '../../core/principal.ts'
 import type { CompiledPolicy, Finding } from './compile.ts'
 import { coversPatterns, isUnder, type Patterns } from './pattern.ts'
@@ -21,6 +22,7 @@ export function lintPolicy(policy: CompiledPolicy, { operations, given }: LintOp
   return [
     ...policy.rules.flatMap((rule) => lintRule(rule, policy.rules, operations)),
     ...policy.roles.flatMap((role) => lintRole(role, policy, given)),
+    ...GUARDS.flatMap((guard) => lintGuard(guard, policy.guards[guard], operations)),
     ...(given === undefined ? [] : undefinedRoles(policy, given)),
   ]
 }
@@ -49,6 +51,28 @@ function lintRule(rule: Rule, rules: readonly Rule[], operations: readonly Opera
   return found
 }
 
+const GUARDS = ['sql', 'cypher', 'path', 'url', 'secrets'] as const
+
+/** Names of modules and methods are all that can be looked up; the last rule of each guard is the built-in one. */
+const lintGuard = (
+  guard: string,
+  rules: readonly GuardRule<unknown>[],
+  operations: readonly OperationRow[],
+): Finding[] =>
+  rules.slice(0, -1).flatMap(({ holds }, index) =>
+    operations.some(({ module, method, effect }) => holds({ module, method, effect, ...ANYWHERE }) !== 'no')
+      ? []
+      : [
+          {
+            path: `guards.${guard}[${index}]`,
+            message: 'concerns no operation of this build',
+            fix: 'Look for a slip in module or method.',
+          },
+        ],
+  )
+
+const ANYWHERE = { env: 'unknown', product: 'unknown', path: 'unknown' } as const
+
 function makesUseless(other: Rule, rule: Rule, rules: readonly Rule[]): boolean {
   if (other === rule || (other.role !== undefined && other.role !== rule.role)) return false
   if (!covers(other, rule)) return false
@@ -59,8 +83,16 @@ function makesUseless(other: Rule, rule: Rule, rules: readonly Rule[]): boolean 
   // Of two that say the same the later one is superfluous.
   if (covers(rule, other) && rule.approval === other.approval && rule.role === other.role)
     return rules.indexOf(other) < rules.indexOf(rule)
-  return approvalRank(other.approval) >= approvalRank(rule.approval)
+  return rule.approval === other.approval || approvalRank(other.approval ?? 'none') >= mostRank(rule)
 }
+
+// A rule that says nothing of approval asks for what the effect asks for, or for nothing where the tool says so.
+const mostRank = ({ approval, effects }: Rule): number =>
+  approval !== undefined
+    ? approvalRank(approval)
+    : effects?.every((effect) => effect === 'read') === true
+      ? approvalRank('none')
+      : approvalRank('confirm')
 
 /** True where every call that `inner` holds for is one that `outer` holds for; may be false where a human sees it is true. */
 function covers(outer: Rule, inner: Rule): boolean {

@@ -1,6 +1,7 @@
 // The built-in policy `local`: without an authenticator and without a policy file, callers on the same machine may use every tool.
 import { createHash } from 'node:crypto'
 import { LOCAL_ROLE } from '../../core/principal.ts'
+import { DEFAULT_EXPIRY } from '../approval/index.ts'
 import { type CompiledPolicy, compilePolicy } from './compile.ts'
 import type { PolicyFile } from './config.ts'
 
@@ -9,9 +10,11 @@ const TOOLS = ['ductape_execute', 'ductape_generate_payload', 'ductape_generate_
 const FILE: PolicyFile = {
   version: 1,
   mode: 'enforce',
-  roles: { [LOCAL_ROLE]: { allow: [{ name: LOCAL_ROLE, tool: TOOLS }], deny: [] } },
+  roles: { [LOCAL_ROLE]: { allow: [{ name: LOCAL_ROLE, tool: TOOLS, approval: 'none' }], deny: [] } },
   policies: [],
   dangerous_tools: [],
+  guards: { sql: [], cypher: [], path: [], url: [], secrets: [] },
+  approvals: { expiry: DEFAULT_EXPIRY },
 }
 
 export function localPolicy(): CompiledPolicy {

@@ -42,16 +42,38 @@ export interface Rule {
   readonly credentialId: Patterns | undefined
   readonly paths: readonly string[] | undefined
   readonly when: When | undefined
-  /** `block` on a deny rule that stays in force while the policy observes. */
-  readonly approval: Approval
+  /** Undefined on an allow rule that says nothing; `block` on a deny rule that stays in force while the policy observes. */
+  readonly approval: Approval | undefined
   /** What the records of the calls that it decides show of their arguments. */
   readonly record: Capture
+  /** SHA-256 of the rule as the file has it, lower-case hex. */
+  readonly digest: string
+}
+
+/** The approval that a call needs whichever rule allows it, and the one where that rule says nothing. */
+export interface Demand {
+  /** Ranks. */
+  readonly always: number
+  readonly otherwise: number
+  /** Digest of the row of `dangerous_tools` that says it; undefined = none does. */
+  readonly digest: string | undefined
 }
 
 /** Weakest first. */
 export const APPROVALS = ['none', 'notify', 'confirm', 'block'] as const satisfies readonly Approval[]
 
 export const approvalRank = (approval: Approval): number => APPROVALS.indexOf(approval)
+
+/** Where the file says nothing: what only reads passes, for everything else a person is asked. */
+const OF_READ: Demand = { always: 0, otherwise: 0, digest: undefined }
+const OF_OTHERS: Demand = { always: 0, otherwise: approvalRank('confirm'), digest: undefined }
+export const defaultDemand = (effect: Effect): Demand => (effect === 'read' ? OF_READ : OF_OTHERS)
+
+/** What a row of `dangerous_tools` with `requires_approval` makes of it. */
+export function toolDemand(isRequired: boolean, digest: string): Demand {
+  const rank = approvalRank(isRequired ? 'confirm' : 'none')
+  return { always: rank, otherwise: rank, digest }
+}
 
 /** A method outside the catalogue has no name here, only the effect admin: the caller's own text decides nothing. */
 const isUnnamed = (operation: OperationRow): boolean =>

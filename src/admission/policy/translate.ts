@@ -1,16 +1,19 @@
 // Turns both forms of the policy file, its own and that of seed 004 5.1, into one list of rules.
-import { type Approval, DEFAULT_CAPTURE } from '../../core/policy.ts'
+import { hash } from 'node:crypto'
+import { canonical } from '../../core/canonical.ts'
+import type { Json } from '../../core/json.ts'
+import { DEFAULT_CAPTURE } from '../../core/policy.ts'
 import type { FileRule, PolicyFile } from './config.ts'
 import { compilePatterns, type Patterns } from './pattern.ts'
-import type { Rule, ToolEntry } from './rule.ts'
+import { type Demand, type Rule, type ToolEntry, toolDemand } from './rule.ts'
 
 export interface Translated {
   /** Names of all roles, also of those without a rule. */
   readonly roles: readonly string[]
   /** In the order of the file; those without a role first. */
   readonly rules: readonly Rule[]
-  /** Approval that every call of a tool needs, whoever allows it. */
-  readonly approvals: ReadonlyMap<string, Approval>
+  /** What tools say of approval themselves. */
+  readonly demands: ReadonlyMap<string, Demand>
   /** Executions that a tool may have for each caller in a window. */
   readonly executionCaps: ReadonlyMap<string, number>
 }
@@ -28,6 +31,8 @@ export function translate(file: PolicyFile): Translated {
         sense: 'deny',
         tool: compilePatterns(tool.name),
         except: entries,
+        approval: 'none',
+        file: { dangerous_tools: tool },
       }),
     )
   }
@@ -42,7 +47,13 @@ export function translate(file: PolicyFile): Translated {
   return {
     roles: [...Object.keys(file.roles), ...file.policies.map((policy) => policy.role)],
     rules,
-    approvals: new Map(tools.filter((tool) => tool.requires_approval).map((tool) => [tool.name, 'confirm'])),
+    demands: new Map(
+      tools.flatMap(({ name, requires_approval: isRequired }) =>
+        isRequired === undefined
+          ? []
+          : [[name, toolDemand(isRequired, digestOf({ name, requires_approval: isRequired }))]],
+      ),
+    ),
     executionCaps: new Map(
       tools.flatMap(({ name, max_executions_per_session: cap }) => (cap === undefined ? [] : [[name, cap]])),
     ),
@@ -56,7 +67,7 @@ function ownRule(
   place: string,
   given: FileRule | Omit<FileRule, 'approval'>,
 ): Rule {
-  const approval = ('approval' in given ? given.approval : undefined) ?? 'none'
+  const approval = list === 'deny' ? 'none' : (given as FileRule).approval
   return makeRule({
     id: given.name ?? `${role}/${list}/${index}`,
     place: `${place}.${list}[${index}]`,
@@ -74,6 +85,7 @@ function ownRule(
     when: given.when,
     approval,
     record: given.record ?? DEFAULT_CAPTURE,
+    file: { role, [list]: { ...given, when: given.when?.source } },
   })
 }
 
@@ -89,6 +101,7 @@ function seedRules(policy: PolicyFile['policies'][number], place: string): Rule[
         role,
         sense: 'allow',
         entry,
+        file: { role, allowed_tools: entry.source },
       }),
     ),
     ...policy.denied_tools.map((source, index) =>
@@ -100,6 +113,8 @@ function seedRules(policy: PolicyFile['policies'][number], place: string): Rule[
         entry: toolEntry(source),
         // "*" among the allowed tools names none of them.
         except: source === '*' ? allowed.filter((entry) => entry.source !== '*') : undefined,
+        approval: 'none',
+        file: { role, denied_tools: source },
       }),
     ),
   ]
@@ -120,7 +135,16 @@ export function toolEntry(source: string): ToolEntry {
 const optional = (given: string | readonly string[] | undefined): Patterns | undefined =>
   given === undefined ? undefined : compilePatterns(given)
 
-const makeRule = (given: Pick<Rule, 'id' | 'place' | 'role' | 'sense'> & Partial<Rule>): Rule => ({
+/** Members that are undefined are left out. */
+const digestOf = (file: unknown): string => hash('sha256', canonical(file as Json))
+
+type Given = Pick<Rule, 'id' | 'place' | 'role' | 'sense'> &
+  Partial<Omit<Rule, 'digest'>> & {
+    /** What the file says of it. */
+    file: unknown
+  }
+
+const makeRule = ({ file, ...given }: Given): Rule => ({
   entry: undefined,
   except: undefined,
   tool: undefined,
@@ -132,7 +156,8 @@ const makeRule = (given: Pick<Rule, 'id' | 'place' | 'role' | 'sense'> & Partial
   credentialId: undefined,
   paths: undefined,
   when: undefined,
-  approval: 'none',
+  approval: undefined,
   record: DEFAULT_CAPTURE,
+  digest: digestOf(file),
   ...given,
 })

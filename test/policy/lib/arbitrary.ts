@@ -72,7 +72,11 @@ export function policyFile(kind: Kind, { many = false, observe = false } = {}): 
       maxKeys: many ? 1 : 3,
       noNullPrototype: true,
     }),
-    dangerous_tools: fc.constantFrom([], [{ name: 'execute', requires_approval: true }]),
+    dangerous_tools: fc.constantFrom(
+      [],
+      [{ name: 'execute', requires_approval: true }],
+      [{ name: 'execute', requires_approval: false }],
+    ),
   }) as fc.Arbitrary<ReferenceFile>
 }
 

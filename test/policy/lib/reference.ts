@@ -1,4 +1,5 @@
 // The policy once more, as slowly and plainly as the documentation says it (docs/operate/policy.md): what the compiled one is compared with.
+import { createHash } from 'node:crypto'
 import type { PolicyDecision, PolicyQuestion, Target } from '../../../src/core/policy.ts'
 
 export interface ReferenceRule {
@@ -87,16 +88,28 @@ function holds(rule: ReferenceRule, isAllow: boolean, asked: PolicyQuestion): bo
 const RANKS = ['none', 'notify', 'confirm'] as const
 const rank = (approval: string | undefined): number => RANKS.indexOf((approval ?? 'none') as 'none')
 
+const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex')
+/** Members in order at every depth; the rules of the tests have no names beyond ASCII. */
+const digestOf = (value: unknown): string =>
+  sha256(
+    JSON.stringify(value, (_, member: unknown) =>
+      typeof member === 'object' && member !== null && !Array.isArray(member)
+        ? Object.fromEntries(Object.entries(member).sort(([a], [b]) => (a < b ? -1 : 1)))
+        : member,
+    ),
+  )
+
 export function referenceDecision(file: ReferenceFile, asked: PolicyQuestion, now: number): PolicyDecision {
   const { principal } = asked
   const records = new Map<string | undefined, string | undefined>()
+  const digests = new Map<string | undefined, string>()
   const recordOf = (rule?: string) => (records.get(rule) ?? 'safe-fields') as PolicyDecision['record']
   const refuse = (refusal: PolicyDecision['refusal'], rule?: string, approval = 'none'): PolicyDecision => ({
     allowed: false,
     refusal,
     rule,
     approval: approval as PolicyDecision['approval'],
-    ruleDigest: undefined,
+    ruleDigest: digests.get(rule),
     wouldDeny: false,
     record: recordOf(rule),
   })
@@ -113,20 +126,29 @@ export function referenceDecision(file: ReferenceFile, asked: PolicyQuestion, no
   const roles = [...new Set(principal.roles)].filter((role) => Object.hasOwn(file.roles, role))
   const denies: { id: string; held: boolean | 'error'; block: boolean }[] = []
   const allows: { id: string; held: boolean | 'error'; rank: number }[] = []
-  const demanded = file.dangerous_tools?.some((tool) => tool.name === asked.tool && tool.requires_approval)
-    ? 2
-    : 0
+  const required = file.dangerous_tools?.find(({ name }) => name === asked.tool)?.requires_approval
+  const demanded = required === true ? 2 : 0
+  const unsaid = required === undefined && asked.effect !== 'read' ? 'confirm' : 'none'
+  const toolDigest =
+    required === undefined ? undefined : digestOf({ name: asked.tool, requires_approval: required })
+  const withTool = (digest?: string): string | undefined =>
+    toolDigest === undefined ? digest : digest === undefined ? toolDigest : sha256(`${digest} ${toolDigest}`)
   for (const role of roles) {
     const { allow, deny } = file.roles[role]!
     for (const [index, rule] of allow.entries()) {
       const id = rule.name ?? `${role}/allow/${index}`
       records.set(id, rule.record)
+      digests.set(id, digestOf({ role, allow: rule }))
       if (rule.approval === 'block') denies.push({ id, held: holds(rule, false, asked), block: true })
-      else allows.push({ id, held: holds(rule, true, asked), rank: Math.max(demanded, rank(rule.approval)) })
+      else {
+        const own = rank(rule.approval ?? unsaid)
+        allows.push({ id, held: holds(rule, true, asked), rank: Math.max(demanded, own) })
+      }
     }
     for (const [index, rule] of deny.entries()) {
       const id = rule.name ?? `${role}/deny/${index}`
       records.set(id, rule.record)
+      digests.set(id, digestOf({ role, deny: rule }))
       denies.push({ id, held: holds(rule, false, asked), block: false })
     }
   }
@@ -156,7 +178,7 @@ export function referenceDecision(file: ReferenceFile, asked: PolicyQuestion, no
       refusal: undefined,
       rule: allow.id,
       approval: RANKS[allow.rank]!,
-      ruleDigest: undefined,
+      ruleDigest: withTool(digests.get(allow.id)),
       wouldDeny: false,
       record: recordOf(allow.id),
     }
@@ -166,7 +188,7 @@ export function referenceDecision(file: ReferenceFile, asked: PolicyQuestion, no
     refusal: deny === undefined ? 'role' : 'rule',
     rule: deny?.id,
     approval: RANKS[allow?.rank ?? demanded]!,
-    ruleDigest: undefined,
+    ruleDigest: withTool(allow === undefined ? undefined : digests.get(allow.id)),
     wouldDeny: true,
     record: recordOf(deny?.id),
   }
