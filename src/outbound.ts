@@ -1,11 +1,12 @@
 // The table of every outbound connection and the only place that dials; egress rules and documents derive from it (design.md 4).
 import type { Socket } from 'node:net'
-import { BlockList, isIP } from 'node:net'
+import { isIP } from 'node:net'
 import tls from 'node:tls'
 // Only the pool is loaded at start: the whole of undici brings fetch, WebSocket and caches, and doubles the time to the first call.
 import type { buildConnector as BuildConnector, Dispatcher } from 'undici'
 import buildConnector from 'undici/lib/core/connect.js'
 import Pool from 'undici/lib/dispatcher/pool.js'
+import { isPrivateAddress } from './core/private-address.ts'
 
 export interface OutboundRow {
   purpose: string
@@ -23,8 +24,9 @@ export const OUTBOUND = {
   },
   issuer: {
     purpose: 'Fetches the metadata and public keys of an authorization server',
-    destination: 'auth.oauth.issuers[].issuer and its jwks_uri (through outbound.proxy where set)',
-    when: 'only with auth.oauth: at the first token, then when keys are old or unknown',
+    destination:
+      'auth.oauth.issuers[].issuer, auth.people.issuer and their jwks_uri (through outbound.proxy where set)',
+    when: 'only with auth.oauth or auth.people: at the first token, then when keys are old or unknown',
   },
   store: {
     purpose:
@@ -37,6 +39,11 @@ export const OUTBOUND = {
     destination: 'audit.witness.url (through outbound.proxy where set)',
     when: 'only where audit.witness.url is set: about once a second while there are calls',
   },
+  notifications: {
+    purpose: 'Tells people that a call waits for approval, or was made: id, address of the page and risk',
+    destination: 'outbound.notifications.url (through outbound.proxy where set)',
+    when: 'only where outbound.notifications is set: once for each call that waits, or that a rule wants to be told of',
+  },
   otlp: {
     purpose: 'Sends traces; dialled by the OpenTelemetry exporter',
     destination: 'OTEL_EXPORTER_OTLP_ENDPOINT or OTEL_EXPORTER_OTLP_TRACES_ENDPOINT',
@@ -48,52 +55,6 @@ export const OUTBOUND = {
     when: 'only in the commands call, doctor and health; the service itself never does',
   },
 } satisfies Record<string, OutboundRow>
-
-// Addresses that no public service has (IANA special-purpose registries, RFC 6890 and its updates), plus the metadata address of a cloud that is public by number.
-const PRIVATE = new BlockList()
-for (const [network, prefix] of [
-  ['0.0.0.0', 8],
-  ['10.0.0.0', 8],
-  ['100.64.0.0', 10],
-  ['127.0.0.0', 8],
-  ['169.254.0.0', 16],
-  ['172.16.0.0', 12],
-  ['192.0.0.0', 24],
-  ['192.0.2.0', 24],
-  ['192.88.99.0', 24],
-  ['192.168.0.0', 16],
-  ['198.18.0.0', 15],
-  ['198.51.100.0', 24],
-  ['203.0.113.0', 24],
-  ['224.0.0.0', 4],
-  ['240.0.0.0', 4],
-  ['168.63.129.16', 32],
-] as const)
-  PRIVATE.addSubnet(network, prefix, 'ipv4')
-for (const [network, prefix] of [
-  ['::', 96],
-  ['::ffff:0:0:0', 96],
-  ['64:ff9b::', 96],
-  ['64:ff9b:1::', 48],
-  ['100::', 64],
-  ['100:0:0:1::', 64],
-  ['2001::', 23],
-  ['2001:db8::', 32],
-  ['2002::', 16],
-  ['3fff::', 20],
-  ['5f00::', 16],
-  ['fc00::', 7],
-  ['fe80::', 10],
-  ['fec0::', 10],
-  ['ff00::', 8],
-] as const)
-  PRIVATE.addSubnet(network, prefix, 'ipv6')
-
-/** True for an address that only a private network or this host has; IPv4-mapped IPv6 counts as its IPv4. */
-export function isPrivateAddress(address: string): boolean {
-  const version = isIP(address)
-  return version === 0 || PRIVATE.check(address, version === 4 ? 'ipv4' : 'ipv6')
-}
 
 /** A configured host that is private itself: an address, or a name that can only mean this host. */
 function isPrivateHost(host: string): boolean {

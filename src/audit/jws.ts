@@ -26,6 +26,8 @@ export interface Signer {
   readonly origin: 'file' | 'boot'
   /** Signs canonical JSON text; resolves with the compact JWS. */
   sign(typ: JwsType, payload: string): Promise<string>
+  /** Signs a text that is no JWS input: it must not begin like one. Resolves with base64. */
+  signText(text: string): Promise<string>
 }
 
 const encode = (text: string): string => Buffer.from(text).toString('base64url')
@@ -52,19 +54,22 @@ export function createSigner(privateKey: KeyObject, origin: 'file' | 'boot'): Si
     }
     return text
   }
+  const signed = (text: string): Promise<Buffer> =>
+    new Promise((resolve, reject) => {
+      sign(null, Buffer.from(text), privateKey, (error, signature) => {
+        if (error === null) resolve(signature)
+        else reject(error)
+      })
+    })
   return {
     kid,
     jwk,
     origin,
-    sign(typ, payload) {
+    async sign(typ, payload) {
       const input = `${header(typ)}.${encode(payload)}`
-      return new Promise((resolve, reject) => {
-        sign(null, Buffer.from(input), privateKey, (error, signature) => {
-          if (error === null) resolve(`${input}.${signature.toString('base64url')}`)
-          else reject(error)
-        })
-      })
+      return `${input}.${(await signed(input)).toString('base64url')}`
     },
+    signText: async (text) => (await signed(text)).toString('base64'),
   }
 }
 

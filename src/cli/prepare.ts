@@ -14,6 +14,7 @@ import { createTracing } from '../telemetry/spans.ts'
 import { diskFiles } from './disk.ts'
 import { IDENTITY } from './identity.ts'
 import { type Io, openStandardStreams, UsageError } from './io.ts'
+import { noticesOf } from './notify.ts'
 import { openRecords } from './records.ts'
 
 export interface Prepared {
@@ -83,6 +84,7 @@ export async function prepare({ configPath, io, recordsTo, backendUrl }: Prepare
     standard: shared ? logWriter : recordsTo,
   })
 
+  const send = noticesOf(config, io)
   const ports: Ports = {
     now: Date.now,
     tick: () => performance.now(),
@@ -102,6 +104,7 @@ export async function prepare({ configPath, io, recordsTo, backendUrl }: Prepare
     files: diskFiles,
     fetch: issuerFetch(config, io),
     fleet,
+    notify: send && { send, sign: (text) => evidence.signingKeys.current().signText(text) },
     instance: `${hostname()}/${chain}`,
     server: IDENTITY,
   }
@@ -113,7 +116,9 @@ const ISSUER_LIMIT = 256 * 1024
 const ISSUER_TIMEOUT = 5000
 
 function issuerFetch(config: Config, io: Io): Ports['fetch'] {
-  const issuers = new Map(config.auth?.oauth?.issuers.map((issuer) => [issuer.issuer, issuer]))
+  const { oauth, people } = config.auth ?? {}
+  const known = [...(oauth?.issuers ?? []), ...(people === undefined ? [] : [people])]
+  const issuers = new Map(known.map((issuer) => [issuer.issuer, issuer]))
   return async (url, name) => {
     const issuer = issuers.get(name)
     return fetchBytes('issuer', {

@@ -10,6 +10,8 @@ export interface ChallengeOptions {
   baseline: readonly string[]
   /** Algorithms of DPoP proofs. */
   dpopAlgorithms: readonly string[]
+  /** Path of the resource whose metadata a refused caller is sent to; /mcp unless given. */
+  resource?: '' | '/mcp'
 }
 
 export interface Challenges {
@@ -45,10 +47,10 @@ const UNPROVEN: readonly string[] = Object.values(PROOF_REASONS)
 const quoted = (text: string): string => `"${text.replace(/[^\x20\x21\x23-\x5b\x5d-\x7e]/g, ' ')}"`
 
 export function prepareChallenges(options: ChallengeOptions): Challenges {
-  const { publicUrl, issuers, baseline, dpopAlgorithms } = options
+  const { publicUrl, issuers, baseline, dpopAlgorithms, resource = '/mcp' } = options
   const withTokens = issuers.length > 0 && publicUrl !== undefined
   const realm = 'realm="ductape-mcp"'
-  const where = withTokens ? `, resource_metadata="${publicUrl}${METADATA_PATH}/mcp"` : ''
+  const where = withTokens ? `, resource_metadata="${publicUrl}${METADATA_PATH}${resource}"` : ''
   const algorithms = `, algs="${dpopAlgorithms.join(' ')}"`
 
   const challenges: Challenges = {

@@ -4,6 +4,7 @@ import { choice, duration, list } from '../config/fields.ts'
 import { apiKeysSection } from './apikey/config.ts'
 import { mtlsSection } from './mtls/config.ts'
 import { oauthSection } from './oauth/config.ts'
+import { peopleSection } from './people/config.ts'
 
 export const authSection = z.strictObject({
   require: list(choice(['oauth', 'api-key', 'mtls']), 'proofs', 2)
@@ -14,6 +15,9 @@ export const authSection = z.strictObject({
   oauth: oauthSection.optional().describe('Access tokens of OAuth 2.1 authorization servers'),
   apiKeys: apiKeysSection.optional().describe('API keys, whose hashes are in live/keys.yaml'),
   mtls: mtlsSection.optional().describe('Client certificates that nginx forwards over the unix socket'),
+  people: peopleSection
+    .optional()
+    .describe('The people who approve calls: where they sign in, and what their tokens say'),
   dpop: z
     .strictObject({
       maxAge: duration({ min: '5s', max: '5m' })

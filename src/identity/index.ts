@@ -11,15 +11,29 @@ import { createDpop, DPOP_ALGORITHMS } from './dpop/index.ts'
 import { createCertificates, type MtlsOptions } from './mtls/index.ts'
 import type { IssuerOptions, OauthOptions, OauthPorts } from './oauth/index.ts'
 import { realIp } from './peer.ts'
+import type { People, PeopleOptions } from './people/index.ts'
 import { isCallerRevoked } from './revocations/index.ts'
 import type { IdentityOptions, Proof } from './stage.ts'
+
+export { KEY_PREFIX } from './apikey/index.ts'
 
 export interface IdentityConfig {
   readonly require: readonly Proof[]
   readonly oauth?: Omit<OauthOptions, 'publicUrl'> | undefined
   readonly apiKeys?: ApiKeyOptions | undefined
   readonly mtls?: (MtlsOptions & { readonly ca: { readonly file: string } }) | undefined
+  readonly people?: (Omit<IssuerOptions, 'roles' | 'requireBinding'> & PeopleSettings) | undefined
   readonly dpop: { readonly maxAge: number; readonly nonce: 'off' | 'required' }
+}
+
+type PeopleSettings = Omit<PeopleOptions, 'peopleUrl' | 'dpopAlgorithms'>
+
+/** Origins under which the service is reached. */
+export interface Origins {
+  /** By agents. */
+  readonly publicUrl?: string | undefined
+  /** By the people who approve calls. */
+  readonly peopleUrl?: string | undefined
 }
 
 export interface IdentityPorts {
@@ -38,8 +52,10 @@ export interface Identity {
   /** True where somebody can be identified. */
   readonly configured: boolean
   /** Of the stage, all but the paths that it leaves open. */
-  readonly options: Omit<IdentityOptions, 'isOpen'>
+  readonly options: Omit<IdentityOptions, 'isOpen' | 'people'>
   readonly challenges: Challenges
+  /** The people who approve calls; undefined where nobody can. */
+  readonly people: People | undefined
   /** Names the peer of a request over the unix socket: the certificate's SHA-256, else X-Real-IP, else `unix`. */
   peerOf: ((request: HttpRequest) => string) | undefined
   /** Files whose bytes the authenticators want, at the start and at each change. */
@@ -66,7 +82,7 @@ export const stdioPrincipal = (user: string): Principal =>
 
 export async function createIdentity(
   config: IdentityConfig | undefined,
-  publicUrl: string | undefined,
+  { publicUrl, peopleUrl }: Origins,
   unix: boolean,
   ports: IdentityPorts,
 ): Promise<Identity> {
@@ -80,9 +96,17 @@ export async function createIdentity(
       ? undefined
       : // The token libraries are a quarter of the memory of a service that takes none.
         (await import('./oauth/index.ts')).createOauth(
-          { ...config.oauth, publicUrl, issuers: config.oauth.issuers.map(withAudience(publicUrl)) },
+          {
+            ...config.oauth,
+            publicUrl,
+            issuers: config.oauth.issuers.map(withAudience(publicUrl, peopleUrl, config)),
+          },
           { ...ports, dpop },
         )
+  const personal =
+    config?.people === undefined || peopleUrl === undefined
+      ? undefined
+      : await preparePeople(config.people, config, { publicUrl, peopleUrl }, ports)
   const tokens: TokenAuthenticator[] = []
   if (config?.apiKeys !== undefined) tokens.push(createApiKeys(config.apiKeys, { revocations }))
   if (oauth !== undefined) tokens.push(oauth)
@@ -100,6 +124,7 @@ export async function createIdentity(
   return {
     configured,
     challenges,
+    people: personal?.people,
     options: {
       tokens,
       // On TCP anybody who reaches the port could write the header.
@@ -119,14 +144,62 @@ export async function createIdentity(
         ? []
         : ['there are no certificate authorities: the file of auth.mtls.ca is missing or not valid'],
     isRevoked: (principal) => isCallerRevoked(revocations, principal),
-    drop: () => oauth?.drop(),
+    drop() {
+      oauth?.drop()
+      personal?.drop()
+    },
   }
 }
 
-/** Both resource identifiers that the metadata publishes are the audience of this service (RFC 9728 3.3, RFC 8707 2). */
+/** What the stage needs of them. */
+export const peopleCallers = (
+  people: People | undefined,
+  isTheirs: (path: string) => boolean,
+): IdentityOptions['people'] =>
+  people && { isTheirs, authenticator: people.authenticator, challenge: people.challenges.answer }
+
+/** Where `auth.oauth` says nothing. */
+const TOKEN_LIMITS = { skew: 30_000, maxLifetime: 86_400_000, maxTokenBytes: 8192 }
+
+async function preparePeople(
+  settings: NonNullable<IdentityConfig['people']>,
+  config: IdentityConfig,
+  { publicUrl, peopleUrl }: { publicUrl: string | undefined; peopleUrl: string },
+  ports: IdentityPorts,
+): Promise<{ people: People; drop(): void }> {
+  const [{ createOauth }, { createPeople }] = await Promise.all([
+    import('./oauth/index.ts'),
+    import('./people/index.ts'),
+  ])
+  const forAgents = [
+    ...(publicUrl === undefined ? [] : resourcesOf(publicUrl)),
+    ...(config.oauth?.issuers.flatMap(({ audience }) => audience ?? []) ?? []),
+  ]
+  const issuer: IssuerOptions = {
+    ...settings,
+    audience: settings.audience ?? [peopleUrl],
+    foreign: forAgents,
+    // Nothing here is decided by a role.
+    roles: {},
+    requireBinding: 'none',
+  }
+  const dpop = createDpop({ publicUrl: peopleUrl, ...config.dpop, store: ports.store, fleet: ports.fleet })
+  const oauth = createOauth(
+    { ...TOKEN_LIMITS, ...config.oauth, publicUrl: peopleUrl, issuers: [issuer] },
+    { ...ports, dpop },
+  )
+  const people = createPeople({ ...settings, peopleUrl, dpopAlgorithms: DPOP_ALGORITHMS }, oauth, ports)
+  return { people, drop: oauth.drop }
+}
+
+/** Both resource identifiers that the metadata publishes (RFC 9728 3.3, RFC 8707 2). */
+const resourcesOf = (publicUrl: string): readonly string[] => [publicUrl, `${publicUrl}/mcp`]
+
+/** Agents and people have audiences of their own, and a token for both is for neither. */
 const withAudience =
-  (publicUrl: string) =>
+  (publicUrl: string, peopleUrl: string | undefined, { people }: IdentityConfig) =>
   (issuer: IssuerOptions): IssuerOptions => ({
     ...issuer,
-    audience: issuer.audience ?? [publicUrl, `${publicUrl}/mcp`],
+    audience: issuer.audience ?? resourcesOf(publicUrl),
+    foreign: [...(people?.audience ?? []), ...(peopleUrl === undefined ? [] : [peopleUrl])],
   })

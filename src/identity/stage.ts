@@ -32,8 +32,17 @@ export interface IdentityOptions {
   isOpen(path: string): boolean
   /** Adds the WWW-Authenticate header. */
   challenge(denial: Denial): Denial
+  /** The people who approve calls, at their own paths; undefined where there are none. */
+  people?: PeopleCallers | undefined
   /** Milliseconds since the epoch. */
   now(): number
+}
+
+/** At these paths their tokens are the only proof that counts, and nowhere else do they count. */
+export interface PeopleCallers {
+  isTheirs(path: string): boolean
+  authenticator: TokenAuthenticator
+  challenge(denial: Denial): Denial
 }
 
 /** Header of nginx with the client certificate, URL-encoded PEM; read on the unix socket only. */
@@ -52,9 +61,11 @@ export function prepareIdentity(options: IdentityOptions): Stage {
     // A browser's preflight never carries credentials (Fetch standard); `transport` lets no other OPTIONS through.
     if (request === undefined || request.method === 'OPTIONS' || options.isOpen(request.path))
       return undefined
+    const people = options.people?.isTheirs(request.path) ? options.people : undefined
     // RFC 6750 2.3 is not offered: a query stands in logs and proxies.
     if (request.query !== '' && QUERY_TOKEN.test(request.query))
-      return options.challenge(deny('token_in_query'))
+      return (people ?? options).challenge(deny('token_in_query'))
+    if (people !== undefined) return person(call, request, people)
     if (local !== undefined) {
       call.principal = local
       return undefined
@@ -65,10 +76,24 @@ export function prepareIdentity(options: IdentityOptions): Stage {
       : conclude(call, verified)
   }
 
-  function conclude(call: Call, verified: Verified): Verdict {
-    if (isDenial(verified)) return options.challenge(withRetryAfter(verified))
+  function conclude(call: Call, verified: Verified, challenge = options.challenge): Verdict {
+    if (isDenial(verified)) return challenge(withRetryAfter(verified))
     call.principal = verified
     return undefined
+  }
+
+  /** No certificate, no API key, no token for agents, and nobody because of where the request comes from. */
+  function person(call: Call, request: HttpRequest, people: PeopleCallers): Verdict | Promise<Verdict> {
+    const { authenticator, challenge } = people
+    const authorization = header(request, 'authorization')
+    if (authorization === undefined) return challenge(deny('token_missing'))
+    const presented = present(call, request, authorization, undefined)
+    if ('code' in presented) return challenge(presented)
+    if (!authenticator.isResponsible(presented.token)) return challenge(deny('token_invalid', NO_FORM))
+    const verified = authenticator.authenticate(presented)
+    return verified instanceof Promise
+      ? verified.then((settled) => conclude(call, settled, challenge))
+      : conclude(call, verified, challenge)
   }
 
   function verify(call: Call, request: HttpRequest): Verified | Promise<Verified> {
@@ -83,8 +108,7 @@ export function prepareIdentity(options: IdentityOptions): Stage {
     const presented = present(call, request, authorization, certificate)
     if ('code' in presented) return presented
     const authenticator = tokens.find((one) => one.isResponsible(presented.token))
-    if (authenticator === undefined)
-      return deny('token_invalid', 'this service takes no credential of this form')
+    if (authenticator === undefined) return deny('token_invalid', NO_FORM)
     const verified = authenticator.authenticate(presented)
     if (demanded.size === 0) return verified
     return verified instanceof Promise
@@ -141,6 +165,7 @@ const withRetryAfter = (denial: Denial): Denial =>
     ? denial
     : { ...denial, headers: { ...denial.headers, ...retryAfter(denial.retryAfterMs) } }
 
+const NO_FORM = 'this service takes no credential of this form'
 const WANTED: Record<Proof, string> = {
   oauth: 'an access token',
   'api-key': 'an API key',

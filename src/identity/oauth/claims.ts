@@ -8,6 +8,8 @@ export interface ClaimRules {
   readonly tokenType: 'at+jwt' | 'jwt'
   /** Exact strings (RFC 8707). */
   readonly audience: readonly string[]
+  /** Audiences of another kind of caller: a token that names one of them as well is refused. */
+  readonly foreign: readonly string[]
   /** Seconds. */
   readonly skew: number
   readonly maxLifetime: number
@@ -54,8 +56,10 @@ function checkTimes(claims: JsonObject, rules: ClaimRules, now: number): Reason 
 
 function checkNames(claims: JsonObject, rules: ClaimRules): Reason | undefined {
   const { aud, jti, client_id: client } = claims
-  const ours: readonly (Json | undefined)[] = rules.audience
-  if (!(Array.isArray(aud) ? aud.some((one) => ours.includes(one)) : ours.includes(aud))) return 'audience'
+  const named: readonly (Json | undefined)[] = Array.isArray(aud) ? aud : [aud]
+  const holds = (audiences: readonly (Json | undefined)[]): boolean =>
+    named.some((one) => audiences.includes(one))
+  if (!holds(rules.audience) || holds(rules.foreign)) return 'audience'
   const required = rules.tokenType === 'at+jwt'
   if ((required || jti !== undefined) && !isName(jti)) return 'tokenId'
   return required && !isName(client) ? 'client' : undefined

@@ -75,59 +75,79 @@ const claims = z.strictObject({
     ),
 })
 
+/** Exact values of `aud`. */
+export const audiences = () => list(audienceText(), 'audiences', 16)
+
+/** Where the keys of an issuer are, and what its tokens look like. */
+export const issuerFields = {
+  issuer: issuerUrl().describe('Issuer identifier, compared with the claim iss letter by letter'),
+  tokenType: choice(['at+jwt', 'jwt'])
+    .prefault('at+jwt')
+    .describe(
+      'Type that the token header must have: at+jwt of RFC 9068, or jwt for issuers whose access tokens have no type of their own, as Entra ID and Keycloak send by default',
+    ),
+  jwksUri: keySetUrl()
+    .optional()
+    .describe('Where the keys are; without it the metadata of the issuer is asked'),
+  algorithms: list(choice(ALGORITHMS), 'algorithms', ALGORITHMS.length)
+    .prefault([...ALGORITHMS])
+    .describe('Signature algorithms that are accepted'),
+  privateNetwork: z
+    .boolean()
+    .prefault(false)
+    .describe('Whether the hosts of the issuer may have private addresses, as inside a cluster'),
+  ca: fileReference()
+    .optional()
+    .describe(
+      'PEM file with the certificate authorities that may vouch for the issuer, in place of the built-in ones',
+    ),
+  claims: claims.prefault({}).describe('Which claim means what'),
+  tenant: line('a tenant', 128).optional().describe('Tenant of every token of this issuer'),
+} as const
+
+export const scopesMap = () =>
+  nameMap('scope')
+    .optional()
+    .describe(
+      'Scopes here for values of the scopes claim; values without a row give no scope. Without it the values are the scopes',
+    )
+
+/** A token has one tenant, from one place. */
+export function oneTenant(
+  value: { readonly tenant?: string | undefined; readonly claims: { readonly tenant?: string | undefined } },
+  context: Pick<z.RefinementCtx, 'addIssue'>,
+): void {
+  if (value.tenant === undefined || value.claims.tenant === undefined) return
+  context.addIssue({
+    code: 'custom',
+    path: ['tenant'],
+    message: 'names a tenant, and claims.tenant says where to read one',
+    params: { fix: 'Keep one of the two.' },
+  })
+}
+
+const { issuer: issuerField, ...otherFields } = issuerFields
+
 const issuer = z
   .strictObject({
-    issuer: issuerUrl().describe('Issuer identifier, compared with the claim iss letter by letter'),
-    audience: list(audienceText(), 'audiences', 16)
+    issuer: issuerField,
+    audience: audiences()
       .optional()
       .describe(
         'Values of aud that mean this service, compared letter by letter; without it publicUrl alone',
       ),
-    tokenType: choice(['at+jwt', 'jwt'])
-      .prefault('at+jwt')
-      .describe(
-        'Type that the token header must have: at+jwt of RFC 9068, or jwt for issuers whose access tokens have no type of their own, as Entra ID and Keycloak send by default',
-      ),
-    jwksUri: keySetUrl()
-      .optional()
-      .describe('Where the keys are; without it the metadata of the issuer is asked'),
-    algorithms: list(choice(ALGORITHMS), 'algorithms', ALGORITHMS.length)
-      .prefault([...ALGORITHMS])
-      .describe('Signature algorithms that are accepted'),
-    privateNetwork: z
-      .boolean()
-      .prefault(false)
-      .describe('Whether the hosts of the issuer may have private addresses, as inside a cluster'),
-    ca: fileReference()
-      .optional()
-      .describe(
-        'PEM file with the certificate authorities that may vouch for the issuer, in place of the built-in ones',
-      ),
-    claims: claims.prefault({}).describe('Which claim means what'),
-    tenant: line('a tenant', 128).optional().describe('Tenant of every token of this issuer'),
+    ...otherFields,
     roles: nameMap('role')
       .optional()
       .describe(
         'Roles here for values of the roles claim; values without a row give no role. Without it the values are the roles',
       ),
-    scopes: nameMap('scope')
-      .optional()
-      .describe(
-        'Scopes here for values of the scopes claim; values without a row give no scope. Without it the values are the scopes',
-      ),
+    scopes: scopesMap(),
     requireBinding: choice(['none', 'any', 'dpop', 'mtls'])
       .prefault('none')
       .describe('Whether tokens have to be bound to their sender, by a DPoP key or a client certificate'),
   })
-  .superRefine((value, context) => {
-    if (value.tenant === undefined || value.claims.tenant === undefined) return
-    context.addIssue({
-      code: 'custom',
-      path: ['tenant'],
-      message: 'names a tenant, and claims.tenant says where to read one',
-      params: { fix: 'Keep one of the two.' },
-    })
-  })
+  .superRefine(oneTenant)
 
 const issuers = list(issuer, 'issuers', 16).superRefine((value, context) => {
   if (value.length === 0)

@@ -14,6 +14,7 @@ export type FetchProblem =
   | 'no_metadata'
   | 'issuer_differs'
   | 'jwks_uri_refused'
+  | 'endpoints_refused'
   | 'not_a_key_set'
   | 'too_many_keys'
 
@@ -55,8 +56,8 @@ function metadataUrls(issuer: string): readonly string[] {
   ]
 }
 
-/** `jwks_uri` of the issuer's metadata. Rejects with FetchFault. */
-export async function discoverKeySet(get: Fetch, issuer: string): Promise<string> {
+/** The issuer's metadata. Rejects with FetchFault. */
+export async function discover(get: Fetch, issuer: string): Promise<JsonObject> {
   let problem: FetchProblem = 'no_metadata'
   for (const url of metadataUrls(issuer)) {
     let metadata: JsonObject
@@ -68,14 +69,24 @@ export async function discoverKeySet(get: Fetch, issuer: string): Promise<string
     }
     // RFC 8414 3.3: any difference, and the metadata must not be used.
     if (metadata['issuer'] !== issuer) throw new FetchFault('issuer_differs')
-    const uri = metadata['jwks_uri']
-    // RFC 8414 2: https. Plain http is for an issuer on this machine, never for one elsewhere that names a port here.
-    const isSafe = typeof uri === 'string' && isSafeUrl(uri)
-    if (!isSafe || (issuer.startsWith('https:') && !uri.startsWith('https:')))
-      throw new FetchFault('jwks_uri_refused')
-    return uri
+    return metadata
   }
   throw new FetchFault(problem)
+}
+
+/** A URL of the metadata; undefined where it is none. */
+export function urlOf(metadata: JsonObject, name: string, issuer: string): string | undefined {
+  const url = metadata[name]
+  // RFC 8414 2: https. Plain http is for an issuer on this machine, never for one elsewhere that names a port here.
+  const isSafe = typeof url === 'string' && isSafeUrl(url)
+  return isSafe && (!issuer.startsWith('https:') || url.startsWith('https:')) ? url : undefined
+}
+
+/** `jwks_uri` of the issuer's metadata. Rejects with FetchFault. */
+export async function discoverKeySet(get: Fetch, issuer: string): Promise<string> {
+  const url = urlOf(await discover(get, issuer), 'jwks_uri', issuer)
+  if (url === undefined) throw new FetchFault('jwks_uri_refused')
+  return url
 }
 
 /** The keys of a set that may verify; `use`, `kty` and private keys are left to jwks-rsa. Rejects with FetchFault. */

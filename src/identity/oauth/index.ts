@@ -18,6 +18,8 @@ export type { Fetch, FetchProblem } from './discovery.ts'
 export interface IssuerOptions extends MappingOptions {
   /** Exact strings (RFC 8707); undefined = publicUrl. */
   readonly audience?: readonly string[] | undefined
+  /** Audiences of another kind of caller; a token that names one of them is refused. */
+  readonly foreign?: readonly string[] | undefined
   readonly tokenType: 'at+jwt' | 'jwt'
   readonly jwksUri?: string | undefined
   readonly algorithms: readonly Algorithm[]
@@ -181,6 +183,7 @@ function prepareIssuer(one: IssuerOptions, options: OauthOptions, ports: OauthPo
     rules: {
       tokenType: one.tokenType,
       audience: one.audience ?? [options.publicUrl],
+      foreign: one.foreign ?? [],
       skew: options.skew / 1000,
       maxLifetime: options.maxLifetime / 1000,
     },
