@@ -14,6 +14,8 @@ export interface AskContext {
   requestId: string
   traceparent: string | undefined
   tracestate: string | undefined
+  /** The same for the same operation, so that a backend that knows such keys can refuse it a second time. */
+  backendKey: string | undefined
 }
 
 /** A POST under way. */
@@ -49,6 +51,7 @@ export function createBackendClient(dispatcher: Dispatcher, options: BackendOpti
   const headersOf = (request: BackendRequest, context: AskContext): string[] => {
     const headers = [...fixed, 'x-request-id', context.requestId]
     if (!request.credentialInBody) headers.push(request.keyHeader, request.credential)
+    if (context.backendKey !== undefined) headers.push('idempotency-key', context.backendKey)
     if (context.traceparent !== undefined) {
       headers.push('traceparent', context.traceparent)
       if (context.tracestate !== undefined) headers.push('tracestate', context.tracestate)

@@ -10,6 +10,8 @@ export interface Fleet {
   readonly ids: readonly string[]
   /** `kid.base64url(HMAC-SHA-256)` under the first key. */
   mac(use: FleetUse, text: string): string
+  /** The same under the key of this id, one of `ids`: names that have to stay the same over a rotation. */
+  macUnder(id: string, use: FleetUse, text: string): string
   /** True where `mac` of any key of the list gives this value. Constant time. */
   verify(use: FleetUse, text: string, value: string): boolean
   /** AES-256-GCM under the first key, bound to `context`: `kid.base64url(iv|tag|ciphertext)`. */

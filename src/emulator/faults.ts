@@ -7,9 +7,9 @@ export type Route = 'execute' | 'generate'
 export type Fault =
   | { kind: 'latency'; ms: number }
   | { kind: 'hang' }
-  | { kind: 'status'; status: number; body?: string; headers?: Record<string, string> }
+  | { kind: 'status'; status: number; body?: string; headers?: Record<string, string>; effect?: true }
   | { kind: 'status-false'; message: string; code?: string }
-  | { kind: 'reset'; when?: 'before-headers' | 'after-headers' }
+  | { kind: 'reset'; when?: 'before-headers' | 'after-headers'; effect?: true }
   | { kind: 'truncation'; sent?: number }
   | { kind: 'drip'; bytes: number; ms: number }
   | { kind: 'giant'; bytes: number }
@@ -23,9 +23,11 @@ export type Fault =
 export const FAULT_KINDS: Record<Fault['kind'], string> = {
   latency: 'the normal answer, `ms` later',
   hang: 'no answer at all until the client or the emulator closes',
-  status: 'an answer with this `status`, `body` (default: an error body of the contract) and `headers`',
+  status:
+    'an answer with this `status`, `body` (default: an error body of the contract) and `headers`; with `effect`, after the operation has run',
   'status-false': 'HTTP 200 with `{status: false, message, code}`',
-  reset: 'the connection is reset `before-headers` (default) or `after-headers`',
+  reset:
+    'the connection is reset `before-headers` (default) or `after-headers`; with `effect`, after the operation has run',
   truncation: 'the declared length is whole, only `sent` bytes (default: half) come',
   drip: 'the normal answer in pieces of `bytes`, one every `ms`',
   giant: 'a success whose result is a text of `bytes` bytes',
@@ -114,7 +116,7 @@ const success = (result: string) =>
 
 export type Later = (ms: number, action: () => void) => void
 
-// Faults that replace the answer never run the operation; the others disturb the way of the real answer.
+// Faults that replace the answer run the operation only where they say so; the others disturb the way of the real answer.
 export function applyFault(
   fault: Fault,
   request: IncomingMessage,
@@ -131,12 +133,14 @@ export function applyFault(
     case 'hang':
       return
     case 'status':
+      if (fault.effect) answer()
       write(response, fault.status, fault.body ?? errorBody(fault.status), fault.headers)
       return
     case 'status-false':
       write(response, 200, JSON.stringify({ status: false, message: fault.message, code: fault.code }))
       return
     case 'reset':
+      if (fault.effect) answer()
       reset(fault.when ?? 'before-headers', request, response)
       return
     case 'truncation': {

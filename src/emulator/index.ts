@@ -3,6 +3,7 @@
 import { randomBytes } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { setBounded } from '../core/bounded.ts'
 import { DEMO, demoWorkspaces } from './demo.ts'
 import { log as logCall, type Mode, readRequest, runCall } from './execute.ts'
 import { createFaults, FAULT_KINDS, type Fault, type FaultControl, type Route } from './faults.ts'
@@ -30,6 +31,7 @@ export interface Stats {
   answers: { ok: number; refused: number; fault: number; crashed: number }
   effects: { read: number; write: number; destructive: number; admin: number }
   methods: Map<string, number> // successful calls by "module.method"
+  keys: Map<string, number> // successful calls by idempotency key, the newest ones
 }
 
 export interface Emulator {
@@ -48,6 +50,7 @@ export const EXECUTE_PATH = '/proxy/v1/sdk-proxy/execute'
 export const GENERATE_PATH = '/integrations/v1/payloads/generate'
 const LOOPBACK = /^(127(\.\d{1,3}){3}|::1|localhost)$/
 const DEFAULT_BODY = 10 * 1024 * 1024
+const MAX_KEYS = 200_000
 
 function publishableKey(body: Json, request: IncomingMessage): string {
   const header = request.headers['x-publishable-key']
@@ -99,6 +102,7 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
     answers: { ok: 0, refused: 0, fault: 0, crashed: 0 },
     effects: { read: 0, write: 0, destructive: 0, admin: 0 },
     methods: new Map(),
+    keys: new Map(),
   }
   const newCall = (workspace: Workspace): Call => ({
     workspace,
@@ -119,6 +123,9 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
       const { effect, result } = runCall(MODULE_HANDLERS, mode, call, wanted)
       stats.effects[effect] += 1
       stats.methods.set(name, (stats.methods.get(name) ?? 0) + 1)
+      // The service sends it once; a repetition is counted here, not refused.
+      const key = request.headers['idempotency-key']
+      if (typeof key === 'string') setBounded(stats.keys, key, (stats.keys.get(key) ?? 0) + 1, MAX_KEYS)
       logCall(workspace, call, name, 'success', 'completed')
       return { data: result, execution_time_ms: Math.max(0, now() - started), request_id: call.requestId }
     } catch (error) {

@@ -57,6 +57,11 @@ export function createFleet(keys: FleetKeys, shared: boolean): Fleet {
     shared,
     ids: all.map((key) => key.id),
     mac: (use, text) => macWith(first, use, text),
+    macUnder(id, use, text) {
+      const key = all.find((one) => one.id === id)
+      if (key === undefined) throw new Error('the fleet has no key of this id')
+      return macWith(key, use, text)
+    },
     verify(use, text, value) {
       const key = keyOf(value)
       if (key === undefined) return false

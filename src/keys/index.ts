@@ -30,6 +30,7 @@ export function createFleetHolder(initial: FleetKeys, shared: boolean): FleetHol
         return current.ids
       },
       mac: (use, text) => current.mac(use, text),
+      macUnder: (id, use, text) => current.macUnder(id, use, text),
       verify: (use, text, value) => current.verify(use, text, value),
       seal: (text, context) => current.seal(text, context),
       open: (value, context) => current.open(value, context),

@@ -8,7 +8,14 @@ import type { FleetUse } from '../../src/core/fleet.ts'
 import { bootKeys, createFleet, credentialId, type FleetKey } from '../../src/keys/index.ts'
 
 const SEED = Number(process.env['FLEET_SEED'] ?? 20260728)
-const USES: readonly FleetUse[] = ['credential-id', 'request-digest', 'seal', 'store-auth', 'dpop-nonce']
+const USES: readonly FleetUse[] = [
+  'credential-id',
+  'request-digest',
+  'seal',
+  'store-auth',
+  'dpop-nonce',
+  'replay-id',
+]
 
 const secret = (byte: number): Buffer => Buffer.from(Array.from({ length: 32 }, (_, i) => (byte + i) & 255))
 const K1: FleetKey = { id: 'k1', secret: secret(0) }
@@ -76,6 +83,17 @@ describe('derivation', () => {
     assert.deepEqual(a.ids, ['boot'])
     assert.notEqual(a.mac('credential-id', 'x'), b.mac('credential-id', 'x'))
     assert.equal(b.verify('credential-id', 'x', a.mac('credential-id', 'x')), false)
+  })
+})
+
+describe('a MAC under a key of the list', () => {
+  test('is the one that this key gives as the first, whatever the order', () => {
+    for (const use of USES)
+      for (const list of [createFleet([K1, K2], true), createFleet([K2, K1], true)]) {
+        assert.equal(list.macUnder('k1', use, 'text'), createFleet([K1], true).mac(use, 'text'))
+        assert.equal(list.macUnder('k2', use, 'text'), createFleet([K2], true).mac(use, 'text'))
+      }
+    assert.throws(() => createFleet([K1], true).macUnder('k2', 'replay-id', 'text'), /no key of this id/)
   })
 })
 
