@@ -6,6 +6,7 @@ import type { RedisPorts, RedisSettings } from './redis.ts'
 export { openEntry, readEntry, sealEntry, signEntry } from './entries.ts'
 export { inspectStore } from './inspect.ts'
 export { createMemoryStore } from './memory.ts'
+export { createReplicated } from './replicated.ts'
 
 export type StorePorts = RedisPorts
 
