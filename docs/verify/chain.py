@@ -55,6 +55,7 @@ class Chain:
         self._witness = dict(witness)
         self._receipts = receipts
         self._key = {**record["key"], "origin": record["keyOrigin"]}
+        self.self_asserted = record["keyOrigin"] == "boot"
         self._mode = record["mode"]
         self._replaced = set()
         self._tree = TreeHead()
@@ -145,6 +146,7 @@ class Chain:
             raise Fault("checkpoint_claims", "the signed key is not that of the record, or of another chain")
         self._replaced.add(jws.kid)
         self._key = {**record["key"]["jwk"], "origin": "file"}
+        self.self_asserted = False
         self._replaced.discard(thumbprint(self._key["x"]))
 
     def _take_checkpoint(self, record, _where):
@@ -166,7 +168,8 @@ class Chain:
     def _check(self, jws):
         if jws.kid in self._replaced:
             raise Fault("key_time", "signed by a key that a key record had replaced")
-        self._keys.check(jws, self._key)
+        # The key set can say so of a key of which the chain does not.
+        self.self_asserted = self._keys.check(jws, self._key) or self.self_asserted
 
     def _take_close(self, record, _where):
         claimed = {name: count for name, count in record["close"]["records"].items() if count}

@@ -19,10 +19,12 @@ class KeySet:
             self._keys[key["kid"]] = key
 
     def check(self, jws, current=None):
-        """Fault unless the JWS is signed by a key that is trusted for its iat. `current`: the key that its chain names, and its origin."""
+        """Fault unless the JWS is signed by a key that is trusted for its iat; whether the service made that key at its start.
+        `current`: the key that its chain names, and its origin."""
         key = self._keys.get(jws.kid)
         of_chain = current is not None and thumbprint(current["x"]) == jws.kid
-        if (key is not None and key.get("ductape-origin") == "boot") or (of_chain and current["origin"] == "boot"):
+        boot = (key is not None and key.get("ductape-origin") == "boot") or (of_chain and current["origin"] == "boot")
+        if boot:
             if not self._self_asserted:
                 raise Fault("self_asserted", "signed by a key that the service made at its start")
             key = key or current
@@ -33,3 +35,4 @@ class KeySet:
         if not key.get("nbf", 0) <= jws.payload["iat"] < key.get("exp", float("inf")):
             raise Fault("key_time", "signed outside the validity of its key")
         jws.check(key["x"])
+        return boot

@@ -46,21 +46,21 @@ def _decoded(text):
 
 
 def check_receipt(receipt, keys):
-    """The claims of a receipt that holds."""
+    """The claims of a receipt that holds, and whether the service made the key at its start."""
     if not schema.is_receipt(receipt):
         raise Fault("receipt_mismatch", "not a receipt of this form")
     claims = receipt["claims"]
     jws = Jws(receipt["head"], "ductape-receipt+jwt")
     if not _HEAD(jws.payload):
         raise Fault("signature_bad", "the payload is not that of a receipt's head")
-    keys.check(jws)
+    self_asserted = keys.check(jws)
     leaf = leaf_hash(b"ductape-receipt/1", jcs(claims))
     root = climb(leaf, receipt["path"]) if isinstance(receipt["path"], list) else None
     if root is None or b64u(root) != jws.payload["root"]:
         raise Fault("receipt_path", "the path is not of the form, or does not lead to the root")
     if abs(claims["iat"] - jws.payload["iat"]) > _MAX_SECONDS:
         raise Fault("key_time", "claims and signature are more than 300 seconds apart")
-    return claims
+    return claims, self_asserted
 
 
 def check_disclosed(claims, salts, args=None, results=()):
@@ -119,6 +119,7 @@ class Receipts:
             "method": what.get("method"),
             "module": what.get("module"),
             "record": record["hash"],
+            "replay_of": decision.get("replayOf"),
             "sub": who.get("subject"),
             "tenant": who.get("tenant"),
             "tool": what.get("tool"),

@@ -5,6 +5,7 @@ import re
 from collections import Counter
 
 import schema
+from approvals import Approvals
 from canonical import Fault, jcs, parse
 from chain import Chain, check_hash, read_checkpoint
 from receipts import Receipts, check_disclosed, check_receipt, read_receipt
@@ -76,13 +77,17 @@ class Report:
         self.types = Counter()
         self.decisions = Counter()
         self.outcomes = Counter()
+        self.approvals = Approvals()
+        # Approvals that were used, and given in records that are not here.
+        self.not_shown = 0
         # Last lines that a crash tore.
         self.torn = []
 
     def count(self, record):
         self.types[record["type"]] += 1
         if record["type"] == "decision":
-            self.decisions[record["decision"].get("code", "allowed")] += 1
+            decision = record["decision"]
+            self.decisions["replayed" if "replayOf" in decision else decision.get("code", "allowed")] += 1
         elif record["type"] == "outcome":
             self.outcomes[record["outcome"]["status"]] += 1
         elif record["type"] == "refusals":
@@ -109,7 +114,7 @@ def read_receipts(name, stream, keys):
     for number, line in enumerate(stream, 1):
         try:
             receipt, salts, content = read_receipt(line.decode("utf-8", "replace"))
-            claims = check_receipt(receipt, keys)
+            claims, _ = check_receipt(receipt, keys)
             if content is not None:
                 check_disclosed(claims, salts, results=[jcs(content)])
             receipts.add(claims, (name, number))
@@ -118,9 +123,9 @@ def read_receipts(name, stream, keys):
     return receipts
 
 
-def verify(files, keys, witness=None, receipts=None, since=0.0):
+def verify(files, keys, witness=None, receipts=None, since=0.0, all_replicas=False):
     """Files, witness and receipts are (name, function that opens the bytes). The report; Finding for the first fault.
-    Chains that began before `since` (seconds) need not be given."""
+    Chains that began before `since` (seconds) need not be given; `all_replicas` says that those of every replica are."""
     report = Report()
     seen = {}
     if witness is not None:
@@ -146,19 +151,20 @@ def verify(files, keys, witness=None, receipts=None, since=0.0):
                     for other in named_by(record):
                         named.setdefault(other, where)
                     chain.take(record, where)
+                    report.approvals.take(record, where)
                 except Fault as fault:
                     if fault.code == "line_malformed" and not ended:
                         report.torn.append(where)
                         continue
                     raise Finding(fault, *(fault.where or where), _seq(record)) from None
                 report.count(record)
-    _check_ends(report, named, seen, since)
+    _check_ends(report, named, seen, since, all_replicas)
     for place in waiting.left():
         raise Finding(Fault("receipt_mismatch", "the receipt names a record that is not there"), *place)
     return report
 
 
-def _check_ends(report, named, seen, since):
+def _check_ends(report, named, seen, since, all_replicas):
     """What only the whole can show."""
     where = (None, None)
     try:
@@ -175,6 +181,9 @@ def _check_ends(report, named, seen, since):
         for other in seen:
             if other not in report.chains and not _began_before(other, since):
                 raise Fault("chain_missing", "the witness names a chain that was not given")
+        # What was lost in best-effort mode may have been an approval.
+        lost = any(chain.lost for chain in report.chains.values())
+        report.not_shown = report.approvals.finish(all_replicas and not lost)
     except Fault as fault:
         raise Finding(fault, *(fault.where or where)) from None
 

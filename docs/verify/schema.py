@@ -103,7 +103,7 @@ def _texts(names):
 
 
 TYPES = ("open", "decision", "outcome", "refusals", "reload", "key", "lost", "checkpoint", "close")
-STATUSES = ("executed", "failed", "unknown", "cancelled", "fault")
+STATUSES = ("executed", "replayed", "failed", "unknown", "cancelled", "fault")
 
 _HEAD = {
     "chain": uuid7,
@@ -115,19 +115,32 @@ _HEAD = {
     "v": lambda value: isinstance(value, float) and value == 1,
 }
 
-_ALLOWED_OR_NOT = members({"allowed": flag}, {**_texts("approval code rule stage"), "wouldDeny": flag})
+_APPROVAL = members(
+    {**_texts("id rule"), "expiresAt": time, "state": _one_of("asked", "notified", "used", "approved", "denied")},
+    _texts("approver request requester"),
+)
+_GUARD = members(_texts("found guard"), {"at": text, "count": count})
+_ALLOWED_OR_NOT = members(
+    {"allowed": flag},
+    {
+        **_texts("code rule stage"),
+        "approval": _APPROVAL,
+        "guards": _list_of(_GUARD),
+        "replayOf": uuid7,
+        "wouldDeny": flag,
+    },
+)
 
 
 def _decision(value):
     return _ALLOWED_OR_NOT(value) and (value["allowed"] or "code" in value)
 
 
-
 _WHAT = members(
     {"transport": text},
     {
         **_texts("action credentialId effect idempotencyKey mcpMethod method module requestDigest requestId revision"),
-        **_texts("surface tool traceId"),
+        **_texts("surface target tool traceId"),
         "args": an_object,
         "argsDigest": sha256,
         "rpcId": lambda value: isinstance(value, (str, float)),
@@ -215,6 +228,7 @@ is_claims = members(
         **_texts("client_id code method module sub tenant tool"),
         "args_digest": sha256,
         "policy_digest": hex64,
+        "replay_of": uuid7,
         "result_digest": sha256,
     },
 )

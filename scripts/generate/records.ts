@@ -65,26 +65,61 @@ const WOULD_DENY: JsonObject = {
   description: 'The policy observes: it let through what it would refuse when it enforces',
 }
 
+const principal = (description: string): JsonObject => ({ type: 'string', description })
+const APPROVAL = closed(
+  {
+    approver: principal('Who decided; in the record of the decision itself it is the caller'),
+    expiresAt: time('When it ends'),
+    id: { type: 'string', description: 'Id of the approval' },
+    request: keyed('requestDigest of the call; absent where it is that of this record'),
+    requester: principal('Who asked; in the record of the call itself it is the caller'),
+    rule: { type: 'string', description: 'SHA-256 of the rule that demands it' },
+    state: {
+      ...oneOf(['asked', 'notified', 'used', 'approved', 'denied']),
+      description: 'asked, notified, used: by the call; approved, denied: by the person',
+    },
+  },
+  ['approver', 'request', 'requester'],
+)
+const GUARDS: JsonObject = {
+  type: 'array',
+  items: closed(
+    {
+      at: text('^(/[A-Za-z0-9_$:.~-]+)+$', 'JSON Pointer of the first argument of which it was found'),
+      count: count('Arguments of which it was found, where there are several'),
+      found: text('^[a-z][a-z0-9-]*$', 'What it was found to be'),
+      guard: oneOf(['sql', 'cypher', 'path', 'url', 'secret']),
+    },
+    ['at', 'count'],
+  ),
+  maxItems: 8,
+  description: 'What the guards have found in the arguments',
+}
+const ANY_DECISION: JsonObject = {
+  approval: APPROVAL,
+  guards: GUARDS,
+  replayOf: text(`^${UUID_V7}$`, 'callId of the call whose answer this one repeats'),
+  rule: RULE,
+  wouldDeny: WOULD_DENY,
+}
+
 const decision = record('decision', {
   ...CALL,
   decision: {
     anyOf: [
-      closed({ allowed: { const: true }, rule: RULE, wouldDeny: WOULD_DENY }, ['rule', 'wouldDeny']),
+      closed({ allowed: { const: true }, ...ANY_DECISION }, Object.keys(ANY_DECISION)),
       closed(
-        {
-          allowed: { const: false },
-          code: oneOf(CODES),
-          rule: RULE,
-          stage: oneOf(STAGES),
-          wouldDeny: WOULD_DENY,
-        },
-        ['rule', 'wouldDeny'],
+        { allowed: { const: false }, code: oneOf(CODES), stage: oneOf(STAGES), ...ANY_DECISION },
+        Object.keys(ANY_DECISION),
       ),
     ],
   },
   what: closed(
     {
-      action: { ...oneOf(['revoke']), description: 'An administrative request' },
+      action: {
+        ...oneOf(['revoke', 'kill', 'restore', 'approval.approve', 'approval.deny']),
+        description: 'An administrative request, or what a person decides on a call',
+      },
       args: {
         type: 'object',
         description: 'The arguments, secrets replaced; only where a rule says record: redacted',
@@ -121,6 +156,7 @@ const decision = record('decision', {
           'The arguments with values replaced by their types, lists by [shape of the first, count]; ... counts what is not shown',
       },
       surface: oneOf(['mcp', 'rest']),
+      target: { type: 'string', description: 'What an administrative request is about' },
       tool: oneOf(toolDeclarations().map(({ name }) => name)),
       toolDigest: sha256('SHA-256 of what tools/list says of the tool'),
       traceId: text('^[0-9a-f]{32}$', 'W3C trace id'),
@@ -142,6 +178,7 @@ const decision = record('decision', {
       'safe',
       'shape',
       'surface',
+      'target',
       'tool',
       'toolDigest',
       'traceId',
@@ -207,9 +244,9 @@ const outcome = record('outcome', {
         'The same of the result before credentials were replaced in it, where they were',
       ),
       status: {
-        ...oneOf(['executed', 'failed', 'unknown', 'cancelled', 'fault']),
+        ...oneOf(['executed', 'replayed', 'failed', 'unknown', 'cancelled', 'fault']),
         description:
-          'executed: it ran; failed: the backend said no; unknown: it may have taken effect; cancelled: nothing was sent; fault: this service failed',
+          'executed: it ran; replayed: it got the answer of an earlier call, and nothing ran; failed: the backend said no; unknown: it may have taken effect; cancelled: nothing was sent; fault: this service failed',
       },
       tokens: count('Estimated tokens of the result, where a budget counted them'),
     },

@@ -26,8 +26,9 @@ const rowsOf = ({ answered, counted, recorded }: Instance): (string | number)[][
     .sort()
     .map((code) => [code, ...[answered, recorded, counted].map((counts) => counts.get(code) ?? 0)])
 const [killed, drained] = report.instances
+const { approvals, population } = report.verification
 // A refusal is recorded before its answer; an outcome after it, and where that is not there the call stands as unknown.
-const AFTER: ReadonlySet<string> = new Set(['credentials', 'backend', 'shape'])
+const AFTER: ReadonlySet<string> = new Set(['credentials', 'backend', 'shape', 'scan'])
 const isRefusal = (code: string): boolean => code in DENIALS && !AFTER.has(DENIALS[code as DenialCode].stage)
 const unwritten = [...(killed?.answered ?? [])]
   .filter(([code]) => isRefusal(code))
@@ -36,12 +37,13 @@ const unwritten = [...(killed?.answered ?? [])]
 process.exitCode = publish(
   {
     area: 'population',
-    what: 'Mixed calls of known and unknown callers, good, refused, malformed and in floods, against a real `serve` in strict mode with the emulator; it is killed with calls under way, started again, and drained.',
+    what: 'Mixed calls of known and unknown callers, good, refused, malformed and in floods, with people who approve and deny, keys that come again, guards and the kill switch, against a real `serve` in strict mode with the emulator; it is killed with calls under way, started again, and drained.',
     command: `npm run verify population${full ? '' : ` -- --calls ${calls}`}`,
     seed,
     notes: [
       `${report.codes.length} codes turned up: ${report.codes.join(', ')}`,
       `${report.verification.chains.length} chains verify together with the witness: ${report.verification.chains.map(({ closed, records }) => `${records} records, ${closed ? 'closed' : 'open'}`).join('; ')}`,
+      `${approvals.used} approvals were asked for, given by a person and used; ${population.decisions['replayed'] ?? 0} calls repeated an earlier one, and ${population.outcomes['replayed'] ?? 0} of them got its answer`,
       'The other codes need another configuration (authorization servers, certificates, no store, no policy); test/http/secured.test.ts has each of them with its record',
     ],
     figures: [
@@ -68,6 +70,13 @@ process.exitCode = publish(
       {
         what: 'of these without an allowed decision in the records',
         measured: report.unrecorded.length,
+        bound: 0,
+        kind: 'ceiling',
+      },
+      { what: 'approvals that calls used', measured: approvals.used, bound: calls / 100, kind: 'floor' },
+      {
+        what: 'of these not given before, by somebody else, in the records',
+        measured: approvals.notShown,
         bound: 0,
         kind: 'ceiling',
       },

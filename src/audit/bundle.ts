@@ -3,6 +3,7 @@ import { hash } from 'node:crypto'
 import { canonical } from '../core/canonical.ts'
 import { isObject, type Json, type JsonObject } from '../core/json.ts'
 import { terminalJson } from '../core/terminal.ts'
+import { type ApprovalReview, createApprovalList } from './approval-list.ts'
 import { CRITERIA } from './criteria.ts'
 import { type Jwk, thumbprint } from './jws.ts'
 import { createTally, type Population, type Report } from './verify/index.ts'
@@ -66,6 +67,7 @@ export interface Collected {
   readonly omitted: number
   readonly changes: readonly JsonObject[]
   readonly keys: readonly KeyUse[]
+  readonly approvals: ApprovalReview
   /** Time of the newest decision under each API key. */
   readonly keyUses: ReadonlyMap<string, string>
 }
@@ -80,11 +82,14 @@ const MAX_USES = 100_000
 
 export function createCollector(period: Period): Collector {
   const tally = createTally()
+  const approvals = createApprovalList()
   const uses = new Map<string, Use>()
   const keys = new Map<string, KeyUse>()
   const keyUses = new Map<string, string>()
   const signing = new Map<Json | undefined, string>()
   const changes: JsonObject[] = []
+  /** Administrative requests whose outcome has not come, by call. */
+  const orders = new Map<Json | undefined, JsonObject>()
   let omitted = 0
 
   const addUse = (record: JsonObject, time: string): void => {
@@ -117,6 +122,19 @@ export function createCollector(period: Period): Collector {
     if (use.lastUse < time) use.lastUse = time
   }
 
+  const addOrder = (record: JsonObject, time: string): void => {
+    const order = orderOf(record, time)
+    changes.push(order)
+    orders.set(record['callId'], order)
+  }
+
+  const endOrder = (record: JsonObject): void => {
+    const order = orders.get(record['callId'])
+    if (order === undefined) return
+    orders.delete(record['callId'])
+    order['status'] = object(record['outcome'])['status'] ?? null
+  }
+
   // A key matters even where it began before the period: what it signed is in it.
   const addKey = (record: JsonObject, jwk: Json | undefined, origin: string): void => {
     const kid = thumbprint(jwk as unknown as Jwk)
@@ -138,7 +156,11 @@ export function createCollector(period: Period): Collector {
       const at = Date.parse(time)
       if (at < period.from || at >= period.to) return
       tally.add(record)
-      if (record['type'] === 'decision') addUse(record, time)
+      approvals.add(record)
+      if (record['type'] === 'decision') {
+        addUse(record, time)
+        if (isOrder(record)) addOrder(record, time)
+      } else if (record['type'] === 'outcome') endOrder(record)
       else if (record['type'] === 'open' || record['type'] === 'reload') changes.push(changeOf(record, time))
     },
     result: () => ({
@@ -146,6 +168,7 @@ export function createCollector(period: Period): Collector {
       uses: [...uses].sort(byName).map(([, use]) => use),
       omitted,
       changes,
+      approvals: approvals.result(),
       keys: [...keys].sort(byName).map(([, key]) => key),
       keyUses,
     }),
@@ -175,6 +198,30 @@ function changeOf(record: JsonObject, time: string): JsonObject {
   )
 }
 
+/** An administrative request that was let through: a revocation, the kill switch. */
+function isOrder(record: JsonObject): boolean {
+  const { allowed, approval } = object(record['decision'])
+  return allowed === true && approval === undefined && object(record['what'])['action'] !== undefined
+}
+
+function orderOf(record: JsonObject, time: string): JsonObject {
+  const { callId, chain, instance, what, who } = record
+  const { action, target } = object(what)
+  const all = {
+    time,
+    chain,
+    instance,
+    what: action,
+    target,
+    by: object(who)['principal'],
+    callId,
+    status: null,
+  }
+  return Object.fromEntries(
+    Object.entries(all).filter((entry): entry is [string, Json] => entry[1] !== undefined),
+  )
+}
+
 /** The files by name, without the manifest. */
 export function bundleFiles(input: BundleInput): Map<string, string> {
   const { collected, inputs, period, policy, report } = input
@@ -187,6 +234,7 @@ export function bundleFiles(input: BundleInput): Map<string, string> {
       chains: report.chains,
       tornLastLines: report.torn,
       receipts: report.receipts,
+      approvals: report.approvals,
       inputs: [...inputs].sort((a, b) => (a.name < b.name ? -1 : 1)),
     },
     'population.json': { from: instant(from), to: instant(to), ...collected.population },
@@ -200,6 +248,7 @@ export function bundleFiles(input: BundleInput): Map<string, string> {
         },
       }),
     },
+    'approvals.json': { from: instant(from), to: instant(to), ...collected.approvals },
     'keys.json': { keys: collected.keys },
     'criteria.json': { criteria: CRITERIA },
   }

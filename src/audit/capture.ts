@@ -4,7 +4,7 @@ import type { Call } from '../core/call.ts'
 import { canonical } from '../core/canonical.ts'
 import { isObject, type Json, type JsonObject } from '../core/json.ts'
 import type { Target } from '../core/policy.ts'
-import { createRedactor, MIN_CREDENTIAL } from '../core/redact.ts'
+import { MIN_CREDENTIAL, ownRedactor, redactorFor } from '../core/redact.ts'
 import { KEY_PREFIX, looksLikeKey, REDACTED } from '../core/text.ts'
 import type { PreparedCall } from '../core/tool.ts'
 
@@ -22,25 +22,26 @@ const NAME = /^(?:(?:body|headers|params|query):)?\$?[A-Za-z_]+\d{0,2}$/
 let left = 0
 
 /** The arguments as JSON text with each value replaced by its type, a list by [shape of the first, count]; what is not shown is counted under `...`. */
-export function shapeOf({ prepared, credentials }: Call): string | undefined {
+export function shapeOf(call: Call): string | undefined {
+  const { prepared } = call
   if (prepared === undefined) return undefined
   left = MAX_MEMBERS
-  return shapeText(prepared.arguments, 0, credentials)
+  return shapeText(prepared.arguments, 0, call)
 }
 
-function shapeText(value: Json, objects: number, credentials: readonly string[]): string {
+function shapeText(value: Json, objects: number, call: Call): string {
   if (typeof value === 'string') return '"string"'
   if (typeof value === 'number') return '"number"'
   if (typeof value === 'boolean') return '"boolean"'
   if (value === null) return '"null"'
   if (Array.isArray(value)) {
     if (value.length === 0) return '[0]'
-    return `[${shapeText(value[0] as Json, objects, credentials)},${value.length}]`
+    return `[${shapeText(value[0] as Json, objects, call)},${value.length}]`
   }
-  return objects < MAX_OBJECTS ? shapeOfObject(value, objects + 1, credentials) : `"${REST}"`
+  return objects < MAX_OBJECTS ? shapeOfObject(value, objects + 1, call) : `"${REST}"`
 }
 
-function shapeOfObject(value: JsonObject, objects: number, credentials: readonly string[]): string {
+function shapeOfObject(value: JsonObject, objects: number, call: Call): string {
   const all = Object.keys(value)
   // Its own members come before those of its members.
   const names = all.length > left ? all.slice(0, left) : all
@@ -51,7 +52,7 @@ function shapeOfObject(value: JsonObject, objects: number, credentials: readonly
   let back = ''
   for (const name of inOrder(names)) {
     const known = KNOWN.get(name)
-    const quoted = known?.quoted ?? shownName(name, credentials)
+    const quoted = known?.quoted ?? shownName(name, call)
     if (quoted === undefined) {
       hidden++
       continue
@@ -60,7 +61,7 @@ function shapeOfObject(value: JsonObject, objects: number, credentials: readonly
     const member =
       known !== undefined && typeof inner === 'string'
         ? known.ofString
-        : quoted + shapeText(inner, objects, credentials)
+        : quoted + shapeText(inner, objects, call)
     if (name < REST) front += member
     else back += member
   }
@@ -74,8 +75,8 @@ function inOrder(names: string[]): readonly string[] {
   return names
 }
 
-const shownName = (name: string, credentials: readonly string[]): string | undefined =>
-  name.length <= MAX_NAME && NAME.test(name) && !isSecret(name, credentials) ? `,"${name}":` : undefined
+const shownName = (name: string, call: Call): string | undefined =>
+  name.length <= MAX_NAME && NAME.test(name) && !isSecret(name, call) ? `,"${name}":` : undefined
 
 /** Names of the catalogue, as they are written behind a comma: nothing that a caller made up, and most of what there is to look at. */
 const KNOWN: ReadonlyMap<string, { quoted: string; ofString: string }> = new Map(
@@ -90,9 +91,9 @@ const KNOWN: ReadonlyMap<string, { quoted: string; ofString: string }> = new Map
 )
 
 /** Nothing that may be a key, and no part of a text that could hold a credential of this call. */
-const isSecret = (text: string, credentials: readonly string[]): boolean =>
+const isSecret = (text: string, call: Call): boolean =>
   looksLikeKey(text) ||
-  (text.length >= MIN_CREDENTIAL && credentials.length > 0 && createRedactor(credentials).text(text) !== text)
+  (text.length >= MIN_CREDENTIAL && call.credentials.length > 0 && ownRedactor(call).text(text) !== text)
 
 // A tag, slug or name of a table: words with few digits, each behind its letters. No address, path, sentence, number, date or account.
 const PLAIN = /^(?!.{129})(?!(?:\D*\d){7})_*[A-Za-z]+\d{0,4}(?:[_:-]+(?:[A-Za-z]+\d{0,4}|\d{1,4}))*$/
@@ -142,7 +143,8 @@ const withTargets: readonly SafeRow[] = byName([
 const rowsOf = new WeakMap<MethodEntry, readonly SafeRow[]>()
 
 /** The names that the catalogue declares safe in this call, as a JSON text; undefined where there is none. */
-export function safeOf({ prepared, module, method, credentials }: Call): string | undefined {
+export function safeOf(call: Call): string | undefined {
+  const { prepared, module, method } = call
   if (prepared === undefined) return undefined
   const entry = module === undefined || method === undefined ? undefined : findMethod(module, method)
   const rows = entry === undefined ? withTargets : (rowsOf.get(entry) ?? prepareRows(entry))
@@ -151,7 +153,7 @@ export function safeOf({ prepared, module, method, credentials }: Call): string 
   for (const { name, read } of rows) {
     if (name === last) continue
     const value = read(prepared)
-    const shown = value === undefined ? undefined : plainNames(value, credentials)
+    const shown = value === undefined ? undefined : plainNames(value, call)
     if (shown === undefined) continue
     last = name
     text += text === '' ? `"${name}":"${shown}"` : `,"${name}":"${shown}"`
@@ -186,14 +188,14 @@ const own = (value: Json | undefined, name: string): Json | undefined =>
 
 const MAX_SEVERAL = 8
 
-function plainNames(value: Json, credentials: readonly string[]): string | undefined {
-  if (!Array.isArray(value)) return isPlain(value, credentials) ? value : undefined
+function plainNames(value: Json, call: Call): string | undefined {
+  if (!Array.isArray(value)) return isPlain(value, call) ? value : undefined
   if (value.length === 0 || value.length > MAX_SEVERAL) return undefined
-  return value.every((one) => isPlain(one, credentials)) ? value.join() : undefined
+  return value.every((one) => isPlain(one, call)) ? value.join() : undefined
 }
 
-const isPlain = (value: Json, credentials: readonly string[]): value is string =>
-  typeof value === 'string' && PLAIN.test(value) && !isSecret(value, credentials)
+const isPlain = (value: Json, call: Call): value is string =>
+  typeof value === 'string' && PLAIN.test(value) && !isSecret(value, call)
 
 /** Bytes of `args`. */
 const MAX_ARGS = 16 * 1024
@@ -228,9 +230,10 @@ const NAMING = ['name', 'key', 'field', 'header', 'variable'] as const
 const URL_WITH_PASSWORD = /\/\/[^\s/@]*:[^\s/@]*@/
 
 /** All arguments as JSON text, secrets replaced. */
-export function redactedArgs({ prepared, module, credentials, held }: Call): string | undefined {
+export function redactedArgs(call: Call): string | undefined {
+  const { prepared, module } = call
   if (prepared === undefined) return undefined
-  const args = createRedactor(credentials, held).value(prepared.arguments)
+  const args = redactorFor(call).value(prepared.arguments)
   // What this module takes and gives are secrets, under whatever name.
   const text = canonical(withoutSecrets(module === 'secrets' ? { ...args, params: REDACTED } : args))
   if (Buffer.byteLength(text) <= MAX_ARGS) return text

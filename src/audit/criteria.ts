@@ -20,8 +20,9 @@ export const CRITERIA: readonly Criterion[] = [
   },
   {
     id: 'CC6.3',
-    files: ['access-review.json', 'changes.json'],
-    shows: 'roles that were used, and those that nobody used; when the policy changed',
+    files: ['access-review.json', 'approvals.json', 'changes.json'],
+    shows:
+      'roles that were used, and those that nobody used; who approved whose calls; when the policy changed',
   },
   {
     id: 'CC6.6',
@@ -48,12 +49,14 @@ export const CRITERIA: readonly Criterion[] = [
   {
     id: 'CC7.4',
     files: ['verification.json', 'changes.json'],
-    shows: 'crashes (chains without an end), and what was in force then',
+    shows:
+      'crashes (chains without an end), what was in force then, what was revoked or switched off and by whom',
   },
   {
     id: 'CC8.1',
-    files: ['changes.json'],
-    shows: 'digest of policy and configuration at each start and change',
+    files: ['changes.json', 'approvals.json'],
+    shows:
+      'digest of policy and configuration at each start and change; changes of data that a second person approved',
   },
   {
     id: 'A1',

@@ -14,7 +14,13 @@ const ACTIVITY_NAMES: Readonly<Record<number, string>> = {
   4: 'Delete',
   99: 'Other',
 }
-const STATUS = { unknown: [0, 'Unknown'], success: [1, 'Success'], failure: [2, 'Failure'] } as const
+const STATUS = {
+  unknown: [0, 'Unknown'],
+  success: [1, 'Success'],
+  failure: [2, 'Failure'],
+  // Neither: the answer of an earlier call was given again, which has its own events.
+  replayed: [99, 'Replayed'],
+} as const
 const INFORMATIONAL = 1
 const LOW = 2
 const SHA256 = 3
@@ -57,7 +63,7 @@ function decisionEvent(record: JsonObject): JsonObject {
   // Whether the call took effect is said by its outcome, so an allowed decision has no success yet.
   const [statusId, status] = allowed === true ? STATUS.unknown : STATUS.failure
   return compact({
-    ...head(record, part(record, 'what'), allowed === true ? INFORMATIONAL : LOW),
+    ...head(record, record, allowed === true ? INFORMATIONAL : LOW),
     ...caller(record, { allowed, rule }),
     status_id: statusId,
     status: allowed === true ? 'Allowed' : status,
@@ -74,10 +80,12 @@ function outcomeEvent(record: JsonObject, decision: JsonObject | undefined): Jso
       ? STATUS.success
       : outcome['status'] === 'unknown'
         ? STATUS.unknown
-        : STATUS.failure
+        : outcome['status'] === 'replayed'
+          ? STATUS.replayed
+          : STATUS.failure
   const { httpStatus, bytesOut, durationMs } = outcome
   return compact({
-    ...head(record, part(decision, 'what'), outcome['status'] === 'fault' ? LOW : INFORMATIONAL, outcome),
+    ...head(record, decision, outcome['status'] === 'fault' ? LOW : INFORMATIONAL, outcome),
     ...caller(decision, { allowed, rule }),
     status_id: statusId,
     status,
@@ -92,7 +100,7 @@ function refusalsEvent(record: JsonObject): JsonObject {
   const { code, count, from, peer, stage, to } = part(record, 'refusals')
   const [statusId, status] = STATUS.failure
   return compact({
-    ...head(record, {}, LOW),
+    ...head(record, undefined, LOW),
     actor: { app_name: 'unknown' },
     src_endpoint: endpoint(peer),
     count,
@@ -106,15 +114,22 @@ function refusalsEvent(record: JsonObject): JsonObject {
 }
 
 /** What every event has, and what the call was. */
-function head(record: JsonObject, what: JsonObject, severity: number, outcome: JsonObject = {}): Loose {
-  const { module, method, tool, mcpMethod, revision, requestId, traceId, safe } = what
+function head(
+  record: JsonObject,
+  decision: JsonObject | undefined,
+  severity: number,
+  outcome: JsonObject = {},
+): Loose {
+  const what = part(decision, 'what')
+  const { approval, guards, replayOf } = part(decision, 'decision')
+  const { action, module, method, tool, mcpMethod, revision, requestId, traceId, safe, target } = what
   const activity = activityOf(what)
   const name = ACTIVITY_NAMES[activity]
   return {
     activity_id: activity,
     activity_name: name,
     api: compact({
-      operation: method ?? tool ?? mcpMethod ?? 'unknown',
+      operation: action ?? method ?? tool ?? mcpMethod ?? 'unknown',
       request: requestId === undefined ? undefined : { uid: requestId },
       service: module === undefined ? undefined : { name: module },
       version: revision,
@@ -155,13 +170,17 @@ function head(record: JsonObject, what: JsonObject, severity: number, outcome: J
     type_name: `API Activity: ${name}`,
     type_uid: CLASS * 100 + activity,
     unmapped: compact({
+      approval,
       argsDigest: what['argsDigest'],
       credentialId: what['credentialId'],
       effect: what['effect'],
+      guards,
       instance: record['instance'],
       prev: record['prev'],
+      replayOf,
       requestDigest: what['requestDigest'],
       resultDigest: outcome['resultDigest'],
+      target,
     }),
   }
 }
@@ -194,7 +213,8 @@ function caller(decision: JsonObject | undefined, { allowed, rule }: Loose): Loo
 const endpoint = (peer: Json | undefined): JsonObject =>
   typeof peer === 'string' && isIP(peer) !== 0 ? { ip: peer } : { uid: String(peer ?? 'unknown') }
 
-function activityOf({ effect, method }: JsonObject): number {
+function activityOf({ action, effect, method }: JsonObject): number {
+  if (action !== undefined) return ACTIVITY.other
   switch (effect) {
     case 'read':
       return ACTIVITY.read

@@ -24,6 +24,8 @@ export interface ReceiptParts {
 export interface Receipts {
   /** Resolves when `call.receipt` is there, or could not be made: the effect has happened, so the answer goes without it. */
   issue(call: Call): Promise<void>
+  /** Answers that went without one. */
+  failures(): number
 }
 
 /** Receipts that share one signature; there are never more than calls in flight, so MAX_STEPS is out of reach. */
@@ -45,6 +47,7 @@ export function createReceipts(parts: ReceiptParts): Receipts {
   const claimsOf = prepareClaims(parts)
   const draw = createDraw(parts.random)
   let group: Group | undefined
+  let failures = 0
 
   const make = ({ calls, claims }: Group): void => {
     shuffle(calls, claims, draw)
@@ -64,6 +67,7 @@ export function createReceipts(parts: ReceiptParts): Receipts {
     try {
       make(due)
     } catch {
+      failures += due.calls.length
       parts.onFailure(due.calls.length)
     }
     due.settle()
@@ -79,6 +83,7 @@ export function createReceipts(parts: ReceiptParts): Receipts {
       group.claims.push(claimsOf(call))
       return group.done
     },
+    failures: () => failures,
   }
 }
 
@@ -122,6 +127,7 @@ function prepareClaims(parts: ReceiptParts): (call: Call) => string {
       word('module', call.module) +
       word('policy_digest', call.runtime.policy?.digest) +
       word('record', call.recordHash) +
+      word('replay_of', call.replayOf) +
       word('result_digest', call.resultDigest) +
       `"status":"${call.decided ? outcomeStatus(call) : 'refused'}"${back}${tool === undefined ? '' : `,"tool":"${tool}"`}}`
     )

@@ -1,6 +1,6 @@
 // Writes the records of calls, decision before the side effect and outcome after, and of the files that came into force (docs/reference/evidence.md).
 import { hash } from 'node:crypto'
-import type { Call } from '../core/call.ts'
+import type { ApprovalNote, Call } from '../core/call.ts'
 import { type Denial, denialRow } from '../core/denials.ts'
 import { shownMethod } from '../core/methods.ts'
 import { CAPTURES, DEFAULT_CAPTURE, type PolicyDecision } from '../core/policy.ts'
@@ -11,6 +11,7 @@ import { redactedArgs, safeOf, shapeOf } from './capture.ts'
 import type { Chain } from './chain.ts'
 import { type Digests, toolDigest } from './digests.ts'
 import type { Refusals } from './floods.ts'
+import { guardsText } from './guards.ts'
 
 export interface RecordOptions {
   digests: Digests
@@ -42,8 +43,11 @@ export interface LiveChange {
   policyDigest: string | undefined
 }
 
-/** How an executed call ended; `unknown` = the effect may or may not have happened. */
-export type OutcomeStatus = 'executed' | 'failed' | 'unknown' | 'cancelled' | 'fault'
+/**
+ * How a decided call ended; `unknown` = the effect may or may not have happened, `replayed` = it got the answer of an earlier call and
+ * nothing was executed.
+ */
+export type OutcomeStatus = 'executed' | 'replayed' | 'failed' | 'unknown' | 'cancelled' | 'fault'
 
 // Members stand in RFC 8785 order (by UTF-16 units), so that the hash over a line needs no canonicaliser; absent members are left out.
 // The lines are put together as text: an object made for JSON.stringify costs three times as much, twice a call.
@@ -106,15 +110,29 @@ const quoted = (text: string): string => JSON.stringify(text.toWellFormed())
 const part = (name: string, json: string | undefined): string =>
   json === undefined ? '' : `"${name}":${json},`
 
-function decision({ policy }: Call, denial: Denial | undefined): string {
-  if (denial === undefined) return policy === undefined ? '"allowed":true' : allowed(policy)
+function decision(call: Call, denial: Denial | undefined): string {
+  const { approval, guarded, policy, replayOf } = call
+  if (denial === undefined && approval === undefined && replayOf === undefined && !guarded?.length)
+    return policy === undefined ? '"allowed":true' : allowed(policy)
   return (
-    `"allowed":false,"code":"${denial.code}"` +
+    `"allowed":${denial === undefined}` +
+    (approval === undefined ? '' : `,"approval":{${approvalText(approval, call.requestDigest)}}`) +
+    (denial === undefined ? '' : `,"code":"${denial.code}"`) +
+    (guarded?.length ? `,"guards":${guardsText(guarded)}` : '') +
+    (replayOf === undefined ? '' : `,"replayOf":"${replayOf}"`) +
     (policy?.rule === undefined ? '' : `,"rule":${quoted(policy.rule)}`) +
-    `,"stage":"${denialRow(denial).stage}"` +
+    (denial === undefined ? '' : `,"stage":"${denialRow(denial).stage}"`) +
     (policy?.wouldDeny ? ',"wouldDeny":true' : '')
   )
 }
+
+/** In the record of the call itself the request stands in `what`, and who asks in `who`. */
+const approvalText = (note: ApprovalNote, request: string | undefined): string =>
+  (note.approver === undefined ? '' : `"approver":${quoted(note.approver)},`) +
+  `"expiresAt":"${new Date(note.expiresAt).toISOString()}","id":${quoted(note.id)},` +
+  (note.request === request ? '' : `"request":${quoted(note.request)},`) +
+  (note.requester === undefined ? '' : `"requester":${quoted(note.requester)},`) +
+  `"rule":${quoted(note.rule)},"state":"${note.state}"`
 
 // A decision is the same object for every call that a rule decides.
 const decisions = new WeakMap<PolicyDecision, string>()
@@ -149,7 +167,7 @@ function what(call: Call, digests: Digests): string {
     (id === undefined ? '' : `"rpcId":${JSON.stringify(id)},`) +
     part('safe', level >= SAFE_FIELDS ? safeOf(call) : undefined) +
     part('shape', level >= SHAPE ? shapeOf(call) : undefined) +
-    way(call.surface, call.tool, traceIdOf(call), call.channel)
+    way(call.surface, call.target, call.tool, traceIdOf(call), call.channel)
   )
 }
 
@@ -164,8 +182,9 @@ const operation = keepLast(
 )
 
 const way = keepLast(
-  (surface: Part, tool: ToolDefinition | undefined, traceId: Part, channel: Part) =>
+  (surface: Part, target: Part, tool: ToolDefinition | undefined, traceId: Part, channel: Part) =>
     word('surface', surface) +
+    (target === undefined ? '' : `"target":${quoted(target)},`) +
     word('tool', tool?.declaration.name) +
     word('toolDigest', tool === undefined ? undefined : toolDigest(tool)) +
     word('traceId', traceId) +
@@ -233,7 +252,9 @@ function isSame(one: readonly unknown[], other: readonly unknown[]): boolean {
 export function outcomeStatus(call: Call): OutcomeStatus {
   switch (call.denial?.code) {
     case undefined:
+      return call.replayOf === undefined ? 'executed' : 'replayed'
     case 'result_too_large':
+    case 'result_blocked':
       return 'executed'
     case 'cancelled':
     case 'backend_unreachable':
@@ -243,6 +264,9 @@ export function outcomeStatus(call: Call): OutcomeStatus {
     case 'backend_interrupted':
     case 'backend_malformed':
     case 'backend_too_large':
+      return 'unknown'
+    // An administrative request; what timed out in the store may have been done.
+    case 'store_unavailable':
       return 'unknown'
     case 'internal_error':
       return 'fault'

@@ -1,6 +1,8 @@
 // The files that the commands of the auditor read: records as streams, everything else whole.
 import { createReadStream, readdirSync, readFileSync, type Stats, statSync } from 'node:fs'
 import { join } from 'node:path'
+import { pipeline } from 'node:stream'
+import { createGunzip } from 'node:zlib'
 import { readKeySet, type Source, type Trust } from '../audit/verify/index.ts'
 import { UsageError } from './io.ts'
 
@@ -33,12 +35,14 @@ export function recordFiles(paths: readonly string[]): RecordFile[] {
   return files.map(({ bytes, path }) => ({ name: path, bytes, read: () => readChunks(path) }))
 }
 
+/** Old files are often packed by whoever keeps them. */
+export const isPacked = (path: string): boolean => path.endsWith('.gz')
+
 async function* readChunks(path: string): AsyncIterable<Buffer> {
+  const file = createReadStream(path, { highWaterMark: CHUNK, ...(path === '-' && { fd: 0 }) })
   try {
-    yield* createReadStream(path, {
-      highWaterMark: CHUNK,
-      ...(path === '-' && { fd: 0 }),
-    }) as AsyncIterable<Buffer>
+    // Its errors come out of the stream that is read, so there is nothing for the callback to do.
+    yield* isPacked(path) ? pipeline(file, createGunzip({ chunkSize: CHUNK }), () => undefined) : file
   } catch (error) {
     throw unreadable(path, error)
   }

@@ -14,6 +14,7 @@ interface Wanted {
   tool: ReadonlySet<string>
   code: ReadonlySet<string>
   call: ReadonlySet<string>
+  approval: ReadonlySet<string>
   since: string
 }
 
@@ -38,6 +39,7 @@ export async function auditQuery(argv: string[], io: Io, ports: AuditPorts): Pro
       tool: MANY,
       code: MANY,
       call: MANY,
+      approval: MANY,
       since: { type: 'string' },
       form: { type: 'string' },
       json: { type: 'boolean', default: false },
@@ -50,6 +52,7 @@ export async function auditQuery(argv: string[], io: Io, ports: AuditPorts): Pro
     tool: new Set(values.tool),
     code: new Set(values.code),
     call: new Set(values.call),
+    approval: new Set(values.approval),
     since: sinceText(values.since, ports.now()),
   }
   const files = await inOrder(recordFiles(positionals))
@@ -127,6 +130,7 @@ function matches({ decision, outcome, refusals }: Call, wanted: Wanted): boolean
   const who = decision?.['who']
   return (
     has(wanted.call, first?.['callId']) &&
+    has(wanted.approval, member(member(decision?.['decision'], 'approval'), 'id')) &&
     has(wanted.principal, member(who, 'principal'), member(who, 'subject')) &&
     has(wanted.tool, member(decision?.['what'], 'tool')) &&
     has(
@@ -151,7 +155,13 @@ function shownCall({ decision, outcome, refusals }: Call): string {
   const record = (decision ?? outcome) as JsonObject
   const what = decision?.['what']
   const module = text(member(what, 'module'))
-  const operation = module === '' ? text(member(what, 'tool')) : `${module}.${text(member(what, 'method'))}`
+  const named = [text(member(what, 'action')), text(member(what, 'target'))].filter(Boolean).join(' ')
+  const operation =
+    named !== ''
+      ? named
+      : module === ''
+        ? text(member(what, 'tool'))
+        : `${module}.${text(member(what, 'method'))}`
   const who = decision?.['who']
   return terminalText(
     row(

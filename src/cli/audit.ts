@@ -4,7 +4,7 @@ import { parseArgs } from 'node:util'
 import { CODES, type Counts, type Finding, type Report, StateError, verify } from '../audit/verify/index.ts'
 import { parseInstant } from '../core/instant.ts'
 import { terminalJson, terminalText } from '../core/terminal.ts'
-import { readTrust, readWhole, recordFiles } from './audit-files.ts'
+import { isPacked, readTrust, readWhole, recordFiles } from './audit-files.ts'
 import { auditQuery } from './audit-query.ts'
 import { EXIT, type ExitCode, type Io, UsageError } from './io.ts'
 import { table } from './table.ts'
@@ -12,8 +12,9 @@ import { table } from './table.ts'
 export const AUDIT_HELP = `ductape-mcp audit verify FILE... --keys KEYS [options]
 ductape-mcp audit query FILE... [options]
 
-FILE is a file with records, a folder of them, or - for standard input: as the service wrote them,
-or as a container runtime framed them (/var/log/pods). The order does not matter. No network is used.
+FILE is a file with records (packed, where its name ends in .gz), a folder of them, or - for standard
+input: as the service wrote them, or as a container runtime framed them (/var/log/pods). The order
+does not matter. No network is used.
 
 verify  shows that the records are complete, unaltered and in order, or names the first line that is not
   --keys KEYS       the key set of the service, /.well-known/ductape-mcp/receipt-keys.json, or a
@@ -22,12 +23,15 @@ verify  shows that the records are complete, unaltered and in order, or names th
                     and no whole chain was left out
   --receipts FILE   receipts that callers handed over, one JSON a line: each must be in the records
   --from TIME       chains that began before it need not be given: 2026-10-01, or with a time in UTC
+  --all-replicas    these are the records of all replicas: an approval that was used and is not
+                    in them is a fault, and not one that another replica has recorded
   --self-asserted   accept what was signed by a key that the service made at its start
   --state FILE      write the state there after each file, and go on from it
   --json            the report as JSON
 
 query   shows calls, one a line; it does not verify
-  --principal NAME, --tool NAME, --code CODE, --call ID   only these; each may be repeated
+  --principal NAME, --tool NAME, --code CODE, --call ID, --approval ID
+                    only these; each may be repeated
   --since TIME      2026-11-21, 2026-11-21T12:00:00Z, or a span such as 30m, 24h or 90d
   --json            the records themselves, one a line
   --form ocsf       the same as OCSF events
@@ -65,6 +69,7 @@ async function auditVerify(argv: string[], io: Io, ports: AuditPorts): Promise<E
       receipts: { type: 'string' },
       from: { type: 'string' },
       state: { type: 'string' },
+      'all-replicas': { type: 'boolean', default: false },
       'self-asserted': { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
     },
@@ -77,14 +82,23 @@ async function auditVerify(argv: string[], io: Io, ports: AuditPorts): Promise<E
   const whole = (name: string | undefined) =>
     name === undefined ? undefined : { name, text: readWhole(name) }
   const { state } = values
-  const total = files.reduce((all, { bytes }) => all + bytes, 0)
+  // How much a packed file holds is known at its end.
+  const total = files.some(({ name }) => isPacked(name))
+    ? 0
+    : files.reduce((all, { bytes }) => all + bytes, 0)
   const progress = ports.isTerminal ? createProgress(io, ports, total) : undefined
 
   let report: Report
   try {
     report = await verify(
       files,
-      { trust, witness: whole(values.witness), receipts: whole(values.receipts), from },
+      {
+        trust,
+        witness: whole(values.witness),
+        receipts: whole(values.receipts),
+        from,
+        allReplicas: values['all-replicas'],
+      },
       {
         ...(progress !== undefined && { onProgress: progress.step }),
         ...(state !== undefined && { onState: (text) => keepState(state, text) }),
@@ -152,7 +166,7 @@ export function shownFinding({ chain, code, detail, file, line, seq }: Finding):
 }
 
 function shownReport(report: Report): string {
-  const { chains, finding, population, torn, witnessed } = report
+  const { approvals, chains, finding, population, torn, witnessed } = report
   const read = `${count(population.records, 'record')} in ${count(chains.length, 'chain')} and ${count(report.files, 'file')}`
   if (finding !== undefined)
     return `NOT VERIFIED\n${shownFinding(finding)}\n${read} were looked at and were good up to there.\n`
@@ -179,12 +193,22 @@ function shownReport(report: Report): string {
     ...chains
       .filter(({ lost }) => lost > 0)
       .map(({ id, lost }) => `chain ${id}: ${count(lost, 'record')} lost, as its mode best-effort permits`),
+    ...(approvals.notShown > 0
+      ? [
+          `${count(approvals.notShown, 'approval')} used that somebody gave in records that are not here; with those of all replicas, say --all-replicas`,
+        ]
+      : []),
     ...torn.map(({ file, line }) => `${file} line ${line}: the last line is cut off`),
   ]
   return terminalText(
     [
       `${selfAsserted ? 'SELF-ASSERTED' : 'VERIFIED'}: ${read}, ${verdict}.`,
       ...(report.receipts > 0 ? [`${count(report.receipts, 'receipt')}, each in the records.`] : []),
+      ...(approvals.used > 0
+        ? [
+            `${count(approvals.used, 'approval')} used, each once; ${approvals.used - approvals.notShown} given before by somebody else.`,
+          ]
+        : []),
       ...notes.map((note) => `Note: ${note}.`),
       '',
       table([

@@ -25,9 +25,9 @@ import { keyFacts } from './key-list.ts'
 export const EVIDENCE_HELP = `ductape-mcp evidence --from TIME --to TIME --out DIR FILE... --keys JWKS [options]
 ductape-mcp evidence --check DIR --keys JWKS
 
-Verifies records and writes an evidence bundle: verification, population, access review, changes of
-policy and configuration, signing keys, and which file shows which criterion of SOC 2. It holds no
-secret and no value of an argument. The same inputs give the same bytes.
+Verifies records and writes an evidence bundle: verification, population, access review, approvals,
+changes of policy and configuration, signing keys, and which file shows which criterion of SOC 2. It
+holds no secret and no value of an argument. The same inputs give the same bytes.
 
   --from, --to TIME  the period: "2026-10-01", or "2026-10-01T12:00:00Z"; --to is not in it
   --out DIR          where it is written; a new or empty folder
@@ -38,6 +38,7 @@ secret and no value of an argument. The same inputs give the same bytes.
   --policy FILE      live/policy.yaml: its roles are compared with those that were used
   --api-keys FILE    live/keys.yaml: its records, with the last use of each
   --sign-key FILE    Ed25519 private key in PEM: signs the manifest
+  --all-replicas     FILEs are those of all replicas: a used approval that is not in them is a fault
   --self-asserted    take keys that a service made at its start
   --check DIR        compares a bundle with its manifest and, where there is one, its signature
 
@@ -55,6 +56,7 @@ const OPTIONS = {
   policy: { type: 'string' },
   'api-keys': { type: 'string' },
   'sign-key': { type: 'string' },
+  'all-replicas': { type: 'boolean' },
   'self-asserted': { type: 'boolean' },
   check: { type: 'string' },
   help: { type: 'boolean', short: 'h' },
@@ -95,7 +97,13 @@ export async function evidenceCommand(argv: string[], io: Io): Promise<ExitCode>
   const collector = createCollector(period)
   const report = await verify(
     inputs.map(({ source }) => source),
-    { trust, witness: given(values.witness), receipts: given(values.receipts), from: period.from },
+    {
+      trust,
+      witness: given(values.witness),
+      receipts: given(values.receipts),
+      from: period.from,
+      allReplicas: values['all-replicas'],
+    },
     { onRecord: collector.add },
   )
   const bundle = bundleFiles({

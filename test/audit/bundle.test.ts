@@ -9,6 +9,7 @@ import { evidenceCommand } from '../../src/cli/evidence.ts'
 import { UsageError } from '../../src/cli/io.ts'
 import type { JsonObject } from '../../src/core/json.ts'
 import { temporary } from '../lib/process.ts'
+import { approvalChain, ID } from './lib/approvals.ts'
 import { ChainBuilder } from './lib/builder.ts'
 import { closedChain, goodChain } from './lib/good.ts'
 import { KEYS, NEXT_KEY, witnessText } from './lib/vector.ts'
@@ -101,7 +102,7 @@ describe('the evidence bundle', () => {
     assert.equal(first.code, 0, first.err)
     const again = await full([...records].reverse())
     assert.deepEqual(digests(again.out), digests(first.out))
-    assert.equal(digests(first.out).length, 8)
+    assert.equal(digests(first.out).length, 9)
   })
 
   it('says who used what with which role, and which roles and keys nobody used', async () => {
@@ -153,6 +154,44 @@ describe('the evidence bundle', () => {
       ['file', 'file'],
     )
     assert.equal(listed.filter(({ replaced }) => replaced !== undefined).length, 1)
+  })
+
+  it('lists approvals: who asked, who decided and how soon, which call used it; and who switched what off', async () => {
+    const chain = approvalChain(4)
+    const { code, err, out } = await bundle(folder.file('approvals.jsonl', chain.text()), '--all-replicas')
+    assert.equal(code, 0, err)
+    const { approvals, notified, omitted } = read(out, 'approvals.json') as {
+      approvals: JsonObject[]
+    } & JsonObject
+    assert.deepEqual([approvals.length, notified, omitted], [2, 0, 0])
+    const [given, denied] = approvals as [JsonObject, JsonObject]
+    assert.deepEqual(
+      [given['id'], given['requester'], given['tenant'], given['module'], given['method'], given['asks']],
+      [ID, 'oauth:https://login.example#agent-7', 'acme', 'databases', 'insert', 2],
+    )
+    assert.deepEqual(
+      (given['decisions'] as JsonObject[]).map(({ by, code, decision, status }) => [
+        by,
+        decision,
+        status,
+        code,
+      ]),
+      [
+        ['people:https://login.example#bob', 'approved', 'executed', undefined],
+        ['people:https://login.example#eve', 'approved', 'failed', 'approval_decided'],
+      ],
+    )
+    assert.ok(Math.abs(Number(given['secondsToDecision']) - 60) < 1)
+    assert.deepEqual(
+      (given['used'] as JsonObject[]).map(({ status }) => status),
+      ['executed'],
+    )
+    assert.deepEqual([(denied['decisions'] as JsonObject[])[0]?.['decision'], denied['used']], ['denied', []])
+    assert.deepEqual(read(out, 'verification.json')['approvals'], { used: 1, notShown: 0 })
+    const { changes } = read(out, 'changes.json') as { changes: JsonObject[] }
+    const { by, status, target, what } = changes.at(-1) as JsonObject
+    const bob = 'people:https://login.example#bob'
+    assert.deepEqual([what, target, by, status], ['kill', 'module databases', bob, 'executed'])
   })
 
   it('holds no contents of calls', async () => {

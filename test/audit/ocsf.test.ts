@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { createOcsf } from '../../src/audit/ocsf.ts'
 import type { JsonObject } from '../../src/core/json.ts'
-import { deletion, RECORDS } from './ocsf/records.ts'
+import { deletion, needed, RECORDS, repeated } from './ocsf/records.ts'
 import { fits } from './ocsf/schema.ts'
 
 const SCHEMA = JSON.parse(
@@ -67,6 +67,20 @@ test('a deletion says who, what, where and whether', () => {
   assert.deepEqual([decision['status_id'], outcome['status_id']], [0, 1])
   assert.equal((eventsOf(deletion('unknown'))[1] as JsonObject)['status_id'], 0)
   assert.equal((eventsOf(deletion('failed'))[1] as JsonObject)['status_id'], 2)
+})
+
+test('an approval says who, a repetition is no success, and an administrative request is named', () => {
+  const [approve, decision, outcome] = eventsOf(needed()) as [JsonObject, JsonObject, JsonObject]
+  assert.equal((approve['api'] as JsonObject)['operation'], 'approval.approve')
+  assert.equal(approve['activity_id'], 99)
+  for (const event of [decision, outcome]) {
+    const { approval, guards } = event['unmapped'] as { approval: JsonObject; guards: JsonObject[] }
+    assert.deepEqual([approval['approver'], approval['state']], ['bob', 'used'])
+    assert.deepEqual(guards[0]?.['found'], 'unproven')
+  }
+  const [first, again] = eventsOf(repeated()) as [JsonObject, JsonObject]
+  assert.deepEqual([first['status_id'], again['status_id'], again['status_detail']], [0, 99, 'replayed'])
+  assert.ok((again['unmapped'] as JsonObject)['replayOf'] !== undefined)
 })
 
 test('an outcome whose decision was not given says that it does not know who', () => {

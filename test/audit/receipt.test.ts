@@ -1,14 +1,12 @@
 // Receipts: one signature for all that come up at once, each on its own way to the root; and where they stand in answers, good and refused, in every form.
 import assert from 'node:assert/strict'
-import { hash, randomBytes } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { createServer } from 'node:http'
 import { after, before, describe, test } from 'node:test'
 import canonicalize from 'canonicalize'
-import { publicKeyOf, readJws } from '../../src/audit/jws.ts'
+import { readJws } from '../../src/audit/jws.ts'
 import { bootSigningKey, type SigningKey } from '../../src/audit/keys.ts'
-import { createReceipts, type ReceiptParts } from '../../src/audit/receipt.ts'
-import { climbPath } from '../../src/audit/verify/tree.ts'
-import { type Call, openCall, type Receipt } from '../../src/core/call.ts'
+import type { Call } from '../../src/core/call.ts'
 import { deny } from '../../src/core/denials.ts'
 import { makePrincipal } from '../../src/core/principal.ts'
 import { SALTS_HEADER } from '../../src/http/answer.ts'
@@ -16,75 +14,7 @@ import { CHAIN, startApp, type TestApp } from '../lib/app.ts'
 import { callRest, callTool, EXECUTE, KEY, textOf, toolCall } from '../lib/calls.ts'
 import { listenLocal } from '../lib/ports.ts'
 import { RUNTIME } from '../lib/runtime.ts'
-
-interface Claims {
-  [name: string]: string | number | undefined
-  iat: number
-  jti: string
-  record?: string
-  status: string
-}
-interface Shown {
-  claims: Claims
-  head: string
-  path: string[]
-}
-
-const parse = (receipt: Receipt | undefined): Shown => JSON.parse(receipt?.text ?? 'null') as Shown
-
-/** What a verifier does: the path leads to the signed root. */
-function check({ claims, head, path }: Shown, key: SigningKey): { root: string; iat: number } {
-  const root = climbPath(canonicalize(claims) ?? '', path)
-  const jws = readJws(head, 'ductape-receipt+jwt')
-  assert.ok(jws.ok, head)
-  assert.equal(jws.kid, key.kid)
-  assert.ok(jws.verify(publicKeyOf(key.jwk)), 'the signature holds')
-  assert.equal(jws.payload['root'], root)
-  assert.deepEqual(Object.keys(jws.payload), ['iat', 'root'])
-  return jws.payload as { root: string; iat: number }
-}
-
-const AGENT = makePrincipal({ method: 'oauth', id: 'x', subject: 'agent "7" é', client: 'c', tenant: 'acme' })
-const OTHER = makePrincipal({ method: 'oauth', id: 'y', subject: 'other' })
-
-let ids = 0
-const call = (more: Partial<Call> = {}): Call =>
-  Object.assign(
-    openCall({
-      id: `018f0000-0000-7000-8000-${(++ids).toString(16).padStart(12, '0')}`,
-      startedAt: 0,
-      startedTick: 0,
-      channel: 'http',
-      peer: 'p',
-      principal: AGENT,
-      runtime: RUNTIME,
-    }),
-    { decided: true, method: 'm', module: 'n', recordHash: 'r'.repeat(43), ...more },
-  )
-
-function start(more: Partial<ReceiptParts> = {}) {
-  const key = bootSigningKey()
-  const counted = { signatures: 0, failed: 0 }
-  const signer: SigningKey = {
-    ...key,
-    signNow: (typ, payload) => {
-      counted.signatures++
-      return key.signNow(typ, payload)
-    },
-  }
-  const receipts = createReceipts({
-    signer: () => signer,
-    issuer: 'https://mcp.example.com',
-    chain: CHAIN,
-    now: () => 1_800_000_000_900,
-    random: randomBytes,
-    onFailure: (count) => {
-      counted.failed += count
-    },
-    ...more,
-  })
-  return { receipts, key, counted }
-}
+import { call, check, OTHER, parse, type Shown, start } from './lib/issue.ts'
 
 describe('a group', () => {
   test('a lone call has an empty path', async () => {
@@ -97,6 +27,51 @@ describe('a group', () => {
       assert.equal(shown.claims.jti, one.id)
     }
     assert.equal(counted.signatures, 2)
+  })
+
+  test('with the longest names that a caller can have, a header of it leaves room beside it', async () => {
+    const { receipts, key } = start()
+    const longest = [
+      // A token: claims of 255 characters, a tenant of 128; a certificate: a SPIFFE ID of 2,048 bytes.
+      makePrincipal({
+        method: 'oauth',
+        id: 'x',
+        subject: '文'.repeat(255),
+        client: '文'.repeat(255),
+        tenant: '文'.repeat(128),
+      }),
+      makePrincipal({
+        method: 'mtls',
+        id: 'y',
+        subject: `spiffe://a/${'b'.repeat(2037)}`,
+        tenant: '文'.repeat(128),
+      }),
+    ]
+    const calls = Array.from({ length: 64 }, (_, i) =>
+      call({
+        principal: longest[i % 2] as Call['principal'],
+        argsDigest: 'a'.repeat(43),
+        resultDigest: 'b'.repeat(43),
+        replayOf: CHAIN,
+      }),
+    )
+    await Promise.all(calls.map((one) => receipts.issue(one)))
+    for (const one of calls) {
+      check(parse(one.receipt), key)
+      // nginx takes 8 KiB of headers from the service (proxy_buffer_size).
+      const header = Buffer.from(one.receipt?.text ?? '').toString('base64url')
+      assert.ok(header.length > 4000 && header.length < 6 * 1024, `${header.length} bytes`)
+    }
+  })
+
+  test('an answer that was given before names its call', async () => {
+    const { receipts, key } = start()
+    const again = call({ replayOf: CHAIN })
+    await receipts.issue(again)
+    const { claims } = parse(again.receipt)
+    check(parse(again.receipt), key)
+    assert.deepEqual([claims.status, claims['replay_of']], ['replayed', CHAIN])
+    assert.equal(receipts.failures(), 0)
   })
 
   test('calls of one turn share a signature, and each has its own way to the root', async () => {
@@ -144,6 +119,7 @@ describe('a group', () => {
       [undefined, undefined],
     )
     assert.equal(counted.failed, 2)
+    assert.equal(receipts.failures(), 2)
     broken = false
     const next = call()
     await receipts.issue(next)

@@ -1,41 +1,18 @@
 // Every record that is written is canonical and of the schema, whatever stands in the call; what each member is, and how large they get.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import canonicalize from 'canonicalize'
 import fc from 'fast-check'
-import { RECORD_SCHEMA } from '../../scripts/generate/records.ts'
-import { createRecordWriter, type RecordWriter } from '../../src/audit/record.ts'
+import { createRecordWriter } from '../../src/audit/record.ts'
 import type { Call } from '../../src/core/call.ts'
 import { DENIALS, type DenialCode, deny } from '../../src/core/denials.ts'
 import type { Json } from '../../src/core/json.ts'
 import { CAPTURES } from '../../src/core/policy.ts'
 import { makePrincipal } from '../../src/core/principal.ts'
-import { misfit } from '../lib/schema.ts'
-import { callOf, execute, FLEET, type KeptChain, keepLines, newDigests, TOOLS } from './fake.ts'
+import { callOf, execute, FLEET, newDigests, TOOLS } from './fake.ts'
 
 const SEED = 20_261_121
 
-type Recorded = Record<string, Record<string, unknown>> & { type: string; callId: string; hash: string }
-
-function start(): { chain: KeptChain; records: RecordWriter; last: () => Recorded } {
-  const chain = keepLines()
-  const digests = newDigests()
-  const records = createRecordWriter(chain, {
-    digests,
-    tick: () => 12.3456,
-  })
-  const last = (): Recorded => {
-    const line = chain.lines.at(-1) ?? ''
-    const record = JSON.parse(line) as Recorded
-    assert.equal(line, canonicalize(record))
-    assert.equal(misfit(RECORD_SCHEMA, record), undefined, line)
-    return record
-  }
-  return { chain, records, last }
-}
-
-const withHeaders = (headers: Record<string, string>): Call['request'] =>
-  ({ method: 'POST', path: '/mcp', query: '', headers, raw: [] }) as unknown as Call['request']
+import { ASKED, GUARDED, start } from './lib/written.ts'
 
 const CERTIFIED = makePrincipal({
   method: 'oauth',
@@ -60,7 +37,10 @@ describe('a decision', () => {
     const call: Call = {
       ...execute('databases', 'query', [{ product: 'acme:shop', env: 'prd', database: 'main' }], 'redacted'),
       principal: CERTIFIED,
-      request: withHeaders({ 'idempotency-key': 'order 1' }),
+      idempotencyKey: 'order 1',
+      approval: ASKED,
+      guarded: GUARDED,
+      replayOf: '018f0000-0000-7000-8000-00000000ffff',
       traceparent: `00-${'ab'.repeat(16)}-${'cd'.repeat(8)}-01`,
       message: {
         era: 'modern',
@@ -71,14 +51,31 @@ describe('a decision', () => {
         inputResponses: undefined,
         requestState: undefined,
       },
-      action: 'revoke',
+      action: 'kill',
+      target: 'module "databases"',
     }
     const hash = records.decision(call)
     const { decision, what, who, ...rest } = last()
     assert.equal(hash, rest.hash)
     assert.equal(call.recordHash, hash)
     assert.equal(rest.callId, call.id)
-    assert.deepEqual(decision, { allowed: true, rule: 'r/allow/0' })
+    assert.deepEqual(decision, {
+      allowed: true,
+      approval: {
+        approver: 'people:https://idp.example|bob',
+        expiresAt: '2026-11-21T23:30:00.000Z',
+        id: 'Zx3mLk0Qp8T2vYw6',
+        request: ASKED.request,
+        rule: 'cd'.repeat(32),
+        state: 'used',
+      },
+      guards: [
+        { at: '/params/0/query', found: 'read-only', guard: 'sql' },
+        { at: '/params/0/file', count: 2, found: 'plain', guard: 'path' },
+      ],
+      replayOf: '018f0000-0000-7000-8000-00000000ffff',
+      rule: 'r/allow/0',
+    })
     const { argsDigest, credentialId, idempotencyKey, requestDigest, toolDigest, ...shown } = what ?? {}
     assert.deepEqual(
       [argsDigest, credentialId, requestDigest],
@@ -87,7 +84,7 @@ describe('a decision', () => {
     assert.equal(idempotencyKey, FLEET.mac('request-digest', '{"idempotencyKey":"order 1"}'))
     assert.match(String(toolDigest), /^[\w-]{43}$/)
     assert.deepEqual(shown, {
-      action: 'revoke',
+      action: 'kill',
       args: {
         method: 'query',
         module: 'databases',
@@ -107,6 +104,7 @@ describe('a decision', () => {
         params: [{ database: 'string', env: 'string', product: 'string' }, 1],
       },
       surface: 'mcp',
+      target: 'module "databases"',
       tool: 'ductape_execute',
       traceId: 'ab'.repeat(16),
       transport: 'http',
@@ -207,6 +205,10 @@ describe('an outcome', () => {
       status: 'executed',
       tokens: 12,
     })
+    // Nothing was executed where the answer is that of an earlier call.
+    const replayed = { ...call, denial: undefined, replayOf: '018f0000-0000-7000-8000-00000000ffff' }
+    records.outcome(replayed, { status: 200, bytes: 5 })
+    assert.equal(last()['outcome']?.['status'], 'replayed')
     // What was replaced did not stand in the result.
     call.resultDigestRaw = call.resultDigest
     records.outcome(call, { status: 200, bytes: 5 })
@@ -267,7 +269,9 @@ test('whatever stands in a call, its records are canonical and of the schema', (
         const call: Call = {
           ...execute('databases', 'query', params, record),
           principal: makePrincipal({ method: 'oauth', ...principal }),
-          request: withHeaders({ 'idempotency-key': key }),
+          idempotencyKey: key,
+          approval: { ...ASKED, id: key, approver: principal.owner, requester: principal.client },
+          guarded: [{ guard: 'url', at: peer, found: key }],
           peer,
           denial: code === undefined ? undefined : deny(code),
         }
@@ -312,7 +316,8 @@ test('a decision is at most 2 KB and an outcome at most 1 KB for 400 bytes of ar
   const call: Call = {
     ...execute('databases', 'query', params),
     principal: CERTIFIED,
-    request: withHeaders({ 'idempotency-key': 'order 1' }),
+    idempotencyKey: 'order 1',
+    guarded: GUARDED.slice(0, 1),
     traceparent: `00-${'ab'.repeat(16)}-${'cd'.repeat(8)}-01`,
     backendRequestId: `req_${'0'.repeat(32)}`,
     backendStatus: 200,
@@ -321,8 +326,15 @@ test('a decision is at most 2 KB and an outcome at most 1 KB for 400 bytes of ar
   }
   assert.ok((call.prepared?.text.length ?? 0) >= 390)
   records.decision(call)
-  const decision = Buffer.byteLength(chain.lines.at(-1) ?? '')
-  assert.ok(decision > 1500 && decision <= 2048, `${decision} bytes`)
+  // A call that repeats another one needs no approval.
+  for (const more of [
+    { approval: { ...ASKED, request: call.requestDigest ?? '' } },
+    { replayOf: '018f0000-0000-7000-8000-00000000ffff' },
+  ]) {
+    records.decision({ ...call, ...more })
+    const decision = Buffer.byteLength(chain.lines.at(-1) ?? '')
+    assert.ok(decision > 1500 && decision <= 2048, `${decision} bytes`)
+  }
   records.outcome(call, { status: 200, bytes: 100_000, tokens: 1000 })
   const outcome = Buffer.byteLength(chain.lines.at(-1) ?? '')
   assert.ok(outcome > 400 && outcome <= 1024, `${outcome} bytes`)

@@ -62,7 +62,7 @@ test('files of live/ that came into force or were refused, and what the rules wa
   t.after(() => rmSync(live, { recursive: true }))
   const policy = (text: string) => writeFileSync(path.join(live, 'policy.yaml'), text)
   const rules = (record: string) =>
-    `roles: { local: { allow: [{ tool: "*", record: ${record} }], deny: [{ module: secrets, record: digest }] } }`
+    `roles: { local: { allow: [{ tool: "*", approval: none, record: ${record} }], deny: [{ module: secrets, record: digest }] } }`
   policy(rules('digest'))
   const service = await start({ config: { live } })
   try {

@@ -43,7 +43,8 @@ def verdict(vector):
         return {"ok": True}
     since = day_or_instant(vector["from"]) if "from" in vector else 0.0
     files = [opener(file) for file in vector["files"]]
-    report = verify(files, keys, part(vector, "witness"), part(vector, "receipts"), since)
+    given = part(vector, "witness"), part(vector, "receipts")
+    report = verify(files, keys, *given, since, vector.get("allReplicas", False))
     chains = report.chains.values()
     return {
         "ok": True,
@@ -51,6 +52,7 @@ def verdict(vector):
         "lost": sum(chain.lost for chain in chains),
         "uncovered": sum(chain.uncovered for chain in chains),
         "torn": len(report.torn),
+        "notShown": report.not_shown,
     }
 
 

@@ -41,6 +41,7 @@ describe('a caller who was let in with the head of a request and is revoked befo
       '/v1/admin/revocations',
       { kind: 'key', value: 'other', until: new Date(Date.now() + 3_600_000).toISOString() },
     ],
+    ['switches nothing off', '/v1/admin/kill', { action: 'off', kind: 'everything', reason: 'theft' }],
   ] as const)
     test(name, async (t) => {
       let tick = 0
@@ -173,7 +174,7 @@ test('no issuer can be configured whose callers have the ids of another one', ()
 test('a section auth that lets nobody in makes nobody the local caller', async () => {
   const identity = await createIdentity(
     { require: [], dpop: { maxAge: 60_000, nonce: 'off' } },
-    undefined,
+    { publicUrl: undefined, peopleUrl: undefined },
     false,
     {
       fetch: async () => ({ status: 404, body: Buffer.alloc(0) }),

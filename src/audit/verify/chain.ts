@@ -232,6 +232,8 @@ function checkpoint(chain: ChainState, record: JsonObject, _at: Place, trust: Tr
   if (Math.abs(Date.parse(record['time'] as string) - 1000 * (checked.payload['iat'] as number)) > MAX_SKEW)
     return finding('checkpoint_claims', 'the record has another time than what it carries')
   if (size === 0 || root !== rootOf(chain.edge)) return finding('checkpoint_root')
+  // The key set can say so of a key of which the chain does not.
+  if (checked.selfAsserted) chain.origin = 'boot'
   chain.covered = { size, root }
   chain.checkpoints++
   chain.uncovered = 0

@@ -22,6 +22,11 @@ export const CODES = {
   outcome_unmatched: 'an outcome without an allowed decision before it, or a second one',
   decision_repeated: 'a second decision for the same call',
   outcome_missing: 'an allowed call has no outcome, and the chain is closed',
+  approval_reused: 'an approval was used a second time',
+  approval_mismatch:
+    'an approval was used by another caller, in another tenant, or for another request or rule, than it was given for',
+  approval_self: 'an approval was given by who asked for it',
+  approval_unmatched: 'an approval was used that nobody had given before',
   receipt_mismatch: 'the receipt names a record that is not there or says something else',
   receipt_path: 'the path of the receipt does not lead to the signed root',
   digest_mismatch: 'what was disclosed does not give the digest',

@@ -69,14 +69,29 @@ const jwkForm = prepare({ crv: oneOf('Ed25519'), kty: oneOf('OKP'), x: isDigest 
 export const isJwk = (value: Json | undefined): value is JsonObject & Jwk =>
   value !== undefined && jwkForm(value)
 
+const approval = prepare({
+  'approver?': text,
+  expiresAt: time,
+  id: text,
+  'request?': text,
+  'requester?': text,
+  rule: text,
+  state: oneOf('asked', 'notified', 'used', 'approved', 'denied'),
+})
+const guard = prepare({ 'at?': text, 'count?': count, found: text, guard: text })
+
 const decisionForm = prepare({
   allowed: bool,
-  'approval?': any,
+  'approval?': approval,
   'code?': text,
+  'guards?': (value) => Array.isArray(value) && value.every(guard),
+  'replayOf?': uuid,
   'rule?': text,
   'stage?': text,
   'wouldDeny?': bool,
 })
+
+const STATUSES = ['executed', 'replayed', 'failed', 'unknown', 'cancelled', 'fault']
 
 const HEADER: Shape = {
   chain: uuid,
@@ -121,6 +136,7 @@ const TYPES: Readonly<Record<string, Shape>> = {
       'safe?': isObject,
       'shape?': any,
       'surface?': text,
+      'target?': text,
       'tool?': text,
       'toolDigest?': isDigest,
       'traceId?': text,
@@ -156,7 +172,7 @@ const TYPES: Readonly<Record<string, Shape>> = {
       'httpStatus?': count,
       'resultDigest?': isDigest,
       'resultDigestRaw?': isDigest,
-      status: oneOf('executed', 'failed', 'unknown', 'cancelled', 'fault'),
+      status: oneOf(...STATUSES),
       'tokens?': count,
     }),
   },
@@ -202,7 +218,8 @@ const claimsForm = prepare({
   'policy_digest?': hex,
   'record?': isDigest,
   'result_digest?': isDigest,
-  status: oneOf('executed', 'failed', 'unknown', 'cancelled', 'fault', 'refused'),
+  'replay_of?': uuid,
+  status: oneOf(...STATUSES, 'refused'),
   'sub?': text,
   'tenant?': text,
   'tool?': text,

@@ -9,7 +9,7 @@ import { inOrder, type Source } from './order.ts'
 import { createTally, type Population } from './population.ts'
 import { indexReceipts, type ReceiptIndex } from './receipts.ts'
 import { readState, type Saved, saveState } from './state.ts'
-import { createVerifier, type VerifierState } from './verifier.ts'
+import { createVerifier, type Verifier } from './verifier.ts'
 import { NO_WITNESS, readWitness, type Witness } from './witness.ts'
 
 export { CODES, type Code, type Finding } from './codes.ts'
@@ -34,6 +34,8 @@ export interface VerifyInput {
   readonly receipts?: { readonly name: string; readonly text: string } | undefined
   /** Milliseconds since the epoch: chains that began before need not be given. */
   readonly from?: number | undefined
+  /** The records of all replicas are given: an approval that was used and is not in them is a fault. */
+  readonly allReplicas?: boolean | undefined
 }
 
 export interface VerifyHooks {
@@ -76,6 +78,8 @@ export interface Report {
   readonly torn: readonly { file: string; line: number }[]
   /** Receipts that were found again. */
   readonly receipts: number
+  /** Approvals that calls used, and how many of them were given in records that are not here. */
+  readonly approvals: { readonly used: number; readonly notShown: number }
   readonly population: Population
 }
 
@@ -92,13 +96,14 @@ export async function verify(
   const given = readGiven(input, saved)
   const tally = createTally(saved?.population)
   const files: Record<string, string> = { ...saved?.files }
-  const report = (state: VerifierState | undefined, found: Finding | undefined): Report => ({
+  const report = (verifier: Verifier | undefined, found: Finding | undefined): Report => ({
     ok: found === undefined,
     ...(found !== undefined && { finding: found }),
     witnessed: input.witness !== undefined,
     files: sources.length,
-    chains: [...(state?.chains.values() ?? [])].map(reportChain),
-    torn: state?.torn ?? [],
+    chains: [...(verifier?.state.chains.values() ?? [])].map(reportChain),
+    torn: verifier?.state.torn ?? [],
+    approvals: verifier?.approvals() ?? { used: 0, notShown: 0 },
     receipts: found === undefined && given.ok ? (given.receipts?.count ?? 0) : 0,
     population: tally.result(),
   })
@@ -124,7 +129,7 @@ export async function verify(
       continue
     }
     const { found, digest } = await readSource(source, verifier, hooks)
-    if (found !== undefined) return report(verifier.state, found)
+    if (found !== undefined) return report(verifier, found)
     files[source.name] = digest
     hooks.onState?.(
       saveState({
@@ -136,7 +141,7 @@ export async function verify(
       }),
     )
   }
-  return report(verifier.state, verifier.end())
+  return report(verifier, verifier.end())
 }
 
 type Given =
@@ -154,7 +159,7 @@ function readGiven({ receipts, trust, witness }: VerifyInput, saved: Saved | und
 
 async function readSource(
   source: Source,
-  verifier: ReturnType<typeof createVerifier>,
+  verifier: Verifier,
   hooks: VerifyHooks,
 ): Promise<{ found: Finding | undefined; digest: string }> {
   const file = source.name
@@ -197,14 +202,15 @@ function goOnFrom(text: string, input: VerifyInput): Saved {
   return saved
 }
 
-function digestOf({ from, receipts, trust, witness }: VerifyInput): string {
+function digestOf({ allReplicas, from, receipts, trust, witness }: VerifyInput): string {
   const keys = [...trust.keys.values()].map(({ boot, kid, notAfter, notBefore }) => [
     kid,
     notBefore,
     notAfter,
     boot,
   ])
-  return hash('sha256', JSON.stringify([keys, trust.selfAsserted, from, witness?.text, receipts?.text]))
+  const given = [keys, trust.selfAsserted, from, allReplicas, witness?.text, receipts?.text]
+  return hash('sha256', JSON.stringify(given))
 }
 
 const reportChain = (chain: ChainState): ChainReport => ({

@@ -11,11 +11,11 @@ export interface Population {
   first: string
   last: string
   types: Counts
-  /** Decisions, `tool allowed` and `tool refused`; `-` where the call did not get as far as a tool. */
+  /** Decisions, `tool allowed`, `tool replayed` and `tool refused`; `-` where the call did not get as far as a tool. */
   tools: Counts
   /** Decisions by caller; beyond 10,000 callers the rest is one line. */
   principals: Counts
-  /** `allowed`, or the code of the refusal; repeated refusals of a peer are counted in. */
+  /** `allowed`, `replayed` where the end of an earlier call was told again, or the code of the refusal; repeated refusals of a peer are counted in. */
   decisions: Counts
   outcomes: Counts
   /** Decisions and repeated refusals, by the hour of their record. */
@@ -71,13 +71,11 @@ export function createTally(from: Population = newPopulation()): Tally {
       if (time > last) last = Buffer.from(time).toString()
       count(counts.types, type)
       if (type === 'decision') {
-        const { allowed, code } = record['decision'] as JsonObject
-        count(
-          counts.tools,
-          `${text(member(record['what'], 'tool'))} ${allowed === true ? 'allowed' : 'refused'}`,
-        )
+        const { allowed, code, replayOf } = record['decision'] as JsonObject
+        const went = replayOf !== undefined ? 'replayed' : allowed === true ? 'allowed' : 'refused'
+        count(counts.tools, `${text(member(record['what'], 'tool'))} ${went}`)
         count(counts.principals, text(member(record['who'], 'principal')))
-        count(counts.decisions, allowed === true ? 'allowed' : text(code))
+        count(counts.decisions, went === 'refused' ? text(code) : went)
         count(counts.hours, time.slice(0, 13))
       } else if (type === 'outcome') {
         count(counts.outcomes, text(member(record['outcome'], 'status')))

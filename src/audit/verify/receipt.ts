@@ -88,7 +88,8 @@ export function compareDecision(claims: JsonObject, record: JsonObject): Finding
   if (claims['jti'] !== record['callId']) return differs('jti')
   for (const [claim, group, name] of SAME)
     if (claims[claim] !== member(record[group], name)) return differs(claim)
-  const { allowed, code } = record['decision'] as JsonObject
+  const { allowed, code, replayOf } = record['decision'] as JsonObject
+  if (claims['replay_of'] !== replayOf) return differs('replay_of')
   if ((claims['status'] === 'refused') === allowed) return differs('status')
   return allowed === true || claims['code'] === code ? undefined : differs('code')
 }

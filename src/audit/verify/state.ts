@@ -2,6 +2,7 @@
 import { hash } from 'node:crypto'
 import { canonical } from '../../core/canonical.ts'
 import { isObject, type Json, parseObject } from '../../core/json.ts'
+import type { ApprovalState } from './approvals.ts'
 import type { ChainState } from './chain.ts'
 import type { Population } from './population.ts'
 import type { ReceiptIndex } from './receipts.ts'
@@ -28,11 +29,14 @@ type SavedChain = Omit<ChainState, 'edge' | 'pending' | 'decided' | 'decidedBefo
 interface Body extends Omit<Saved, 'state'> {
   v: number
   chains: SavedChain[]
-  named: [string, VerifierState['named'] extends Map<string, infer Named> ? Named : never][]
+  named: [string, MapValue<VerifierState['named']>][]
   torn: VerifierState['torn']
+  approvals: { [Name in keyof ApprovalState]: [string, MapValue<ApprovalState[Name]>][] }
 }
 
-const VERSION = 1
+type MapValue<Kept> = Kept extends Map<string, infer Value> ? Value : never
+
+const VERSION = 2
 
 export function saveState({ inputs, files, state, population, receipts }: Saved): string {
   const body: Body = {
@@ -48,6 +52,11 @@ export function saveState({ inputs, files, state, population, receipts }: Saved)
     })),
     named: [...state.named],
     torn: state.torn,
+    approvals: {
+      given: [...state.approvals.given],
+      used: [...state.approvals.used],
+      waiting: [...state.approvals.waiting],
+    },
     population,
     receipts,
   }
@@ -63,11 +72,16 @@ export function readState(text: string): Saved | string {
   if (!isObject(found)) return 'is no state of audit verify'
   if (hash('sha256', canonical(found)) !== whole?.['sha256']) return 'was changed or cut'
   if (found['v'] !== VERSION) return 'was written by another version'
-  const { inputs, files, chains, named, torn, population, receipts } = found as unknown as Body
+  const { approvals, inputs, files, chains, named, torn, population, receipts } = found as unknown as Body
   const state = {
     chains: new Map(chains.map((chain) => [chain.id, readChain(chain)])),
     named: new Map(named),
     torn,
+    approvals: {
+      given: new Map(approvals.given),
+      used: new Map(approvals.used),
+      waiting: new Map(approvals.waiting),
+    },
   }
   return { inputs, files, population, receipts, state }
 }

@@ -1,6 +1,13 @@
 // The verifier itself: takes lines one by one and says what is wrong with the first that is not as it has to be. No clock, no files, constant memory.
 import type { JsonObject } from '../../core/json.ts'
 import { readJws } from '../jws.ts'
+import {
+  type ApprovalState,
+  copyApprovals,
+  newApprovals,
+  settleApprovals,
+  takeApproval,
+} from './approvals.ts'
 import { type ChainState, copyChain, openChain, type Place, settle, takeRecord } from './chain.ts'
 import { type Finding, finding } from './codes.ts'
 import { isCheckpointPayload, timeOfId } from './form.ts'
@@ -15,6 +22,8 @@ export interface VerifierInput {
   readonly receipts?: ReceiptIndex | undefined
   /** Milliseconds since the epoch: chains that began before need not be given. */
   readonly from?: number | undefined
+  /** The records of all replicas are given, so an approval that is not in them was never given. */
+  readonly allReplicas?: boolean | undefined
   /** Sees every record that was good. */
   readonly onRecord?: ((record: JsonObject) => void) | undefined
 }
@@ -31,11 +40,18 @@ export interface VerifierState {
   named: Map<string, Named>
   /** Last lines that a crash tore. */
   torn: Place[]
+  approvals: ApprovalState
 }
 
-export const newState = (): VerifierState => ({ chains: new Map(), named: new Map(), torn: [] })
+export const newState = (): VerifierState => ({
+  chains: new Map(),
+  named: new Map(),
+  torn: [],
+  approvals: newApprovals(),
+})
 
-export const copyState = ({ chains, named, torn }: VerifierState): VerifierState => ({
+export const copyState = ({ approvals, chains, named, torn }: VerifierState): VerifierState => ({
+  approvals: copyApprovals(approvals),
   chains: new Map([...chains].map(([id, chain]) => [id, copyChain(chain)])),
   named: new Map(named),
   torn: torn.slice(),
@@ -49,6 +65,8 @@ export interface Verifier {
   rest(bytes: Buffer, at: Place): Finding | undefined
   /** What only the whole can show. */
   end(): Finding | undefined
+  /** Approvals that calls used, and how many of them somebody gave in records that are not here. */
+  approvals(): { readonly used: number; readonly notShown: number }
 }
 
 export function createVerifier(input: VerifierInput, state: VerifierState = newState()): Verifier {
@@ -89,7 +107,7 @@ export function createVerifier(input: VerifierInput, state: VerifierState = newS
         chain.witnessed++
       }
     }
-    return receipts?.compare(record, chain.policies)
+    return receipts?.compare(record, chain.policies) ?? takeApproval(state.approvals, record, at)
   }
 
   const nameOthers = (record: JsonObject, at: Place): Finding | undefined => {
@@ -121,6 +139,12 @@ export function createVerifier(input: VerifierInput, state: VerifierState = newS
     return undefined
   }
 
+  const approvals = () => {
+    // What was lost in best-effort mode may have been an approval.
+    const lost = [...state.chains.values()].some((chain) => chain.lost > 0)
+    return settleApprovals(state.approvals, input.allReplicas === true && !lost)
+  }
+
   return {
     state,
     take: (bytes, at) => check(bytes, at, false),
@@ -143,7 +167,11 @@ export function createVerifier(input: VerifierInput, state: VerifierState = newS
       for (const chain of witness.chains.keys())
         if (!state.chains.has(chain) && isDue(chain))
           return { ...finding('chain_missing', 'the witness names it'), chain }
-      return receipts?.end()
+      return approvals().finding ?? receipts?.end()
+    },
+    approvals: () => {
+      const { notShown, used } = approvals()
+      return { notShown, used }
     },
   }
 }

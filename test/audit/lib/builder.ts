@@ -130,6 +130,7 @@ export class ChainBuilder {
     callId: string,
     decision: Members = { allowed: true, rule: 'reader/allow/1' },
     what: Members = {},
+    who: Members = {},
   ): string {
     return this.add('decision', {
       callId,
@@ -146,7 +147,7 @@ export class ChainBuilder {
         transport: 'http',
         ...what,
       },
-      who: WHO,
+      who: { ...WHO, ...who },
     })
   }
 

@@ -24,7 +24,6 @@ export function receiptVectors(): ReceiptVector[] {
   const call = chain.call()
   const refused = chain.refusal()
   const iat = Math.floor(chain.time / 1000)
-  const records = chain.text()
   const claims = claimsOf(chain, call)
   const group = [
     claims,
@@ -34,6 +33,16 @@ export function receiptVectors(): ReceiptVector[] {
   const grouped = receiptsOf(group, KEY, iat)
   const [lone] = receiptsOf([claims], KEY, iat)
   const [ofRefusal] = receiptsOf([claimsOf(chain, refused, REFUSED)], KEY, iat)
+  const again = chain.callId()
+  const record = chain.decision(again, { allowed: true, replayOf: call.callId, rule: 'reader/allow/1' })
+  chain.outcome(again, { status: 'replayed' })
+  const replayed = (over: Members = {}) =>
+    receiptsOf(
+      [claimsOf(chain, { callId: again, record }, { replay_of: call.callId, status: 'replayed', ...over })],
+      KEY,
+      iat,
+    )[0]
+  const records = chain.text()
   const vector = (
     name: string,
     receipt: unknown,
@@ -51,6 +60,14 @@ export function receiptVectors(): ReceiptVector[] {
     ...grouped.map((receipt, i) => vector(`the call ${i + 1} of a group of ${grouped.length}`, receipt)),
     vector('a refusal', ofRefusal, { ok: true }, { records }),
     vector('with its record', lone, { ok: true }, { records }),
+    vector('of an answer that was given before', replayed(), { ok: true }, { records }),
+    fails(
+      'of an answer that was given before, which does not say so',
+      'receipt_mismatch',
+      replayed({ replay_of: undefined }),
+      { records },
+    ),
+    fails('of an answer of a call that is no UUIDv7', 'receipt_mismatch', replayed({ replay_of: 'x' })),
     vector('with arguments and result', lone, { ok: true }, { args: ARGS, result: RESULT }),
     {
       ...vector('in the answer of MCP', lone),

@@ -20,16 +20,18 @@ export interface Vector {
   selfAsserted?: boolean
   /** A time for --from. */
   from?: string
+  allReplicas?: boolean
   expect: Good | Bad
 }
 
 export interface Good {
   ok: true
-  /** Allowed decisions without an outcome, lost records, records at the ends of chains that no checkpoint covers, torn last lines. */
+  /** Allowed decisions without an outcome, lost records, records at the ends of chains that no checkpoint covers, torn last lines, used approvals that were given elsewhere. */
   unknown?: number
   lost?: number
   uncovered?: number
   torn?: number
+  notShown?: number
 }
 
 export interface Bad {

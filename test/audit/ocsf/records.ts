@@ -78,6 +78,35 @@ export function deletion(status: string): JsonObject[] {
 const refused = (code: string, stage: string, what: JsonObject, who: JsonObject): JsonObject =>
   record('decision', { callId: callId(), decision: { allowed: false, code, stage }, what, who })
 
+const APPROVAL: JsonObject = {
+  expiresAt: '2026-11-21T23:30:00.000Z',
+  id: 'Zx3mLk0Qp8T2vYw6',
+  rule: '0'.repeat(64),
+}
+
+/** A deletion with an approval, and the decision of the person before it. */
+export function needed(): JsonObject[] {
+  const [decision, outcome] = deletion('executed') as [JsonObject, JsonObject]
+  const approval = { ...APPROVAL, approver: 'bob', state: 'used' }
+  const guards = [{ at: '/params/0/query', found: 'unproven', guard: 'sql' }]
+  return [
+    record('decision', {
+      callId: callId(),
+      decision: { allowed: true, approval: { ...APPROVAL, requester: 'alice', state: 'approved' } },
+      what: { action: 'approval.approve', surface: 'rest', transport: 'http' },
+      who: { ...WHO, principal: 'bob', subject: 'bob' },
+    }),
+    { ...decision, decision: { allowed: true, approval, guards, rule: 'support' } },
+    outcome,
+  ]
+}
+
+/** The same deletion asked for again under its idempotency key. */
+export function repeated(): JsonObject[] {
+  const [decision, outcome] = deletion('replayed') as [JsonObject, JsonObject]
+  return [{ ...decision, decision: { allowed: true, replayOf: CHAIN, rule: 'support' } }, outcome]
+}
+
 export const RECORDS: readonly JsonObject[] = [
   record('open', { configDigest: '0'.repeat(64), keyOrigin: 'file', mode: 'strict' }),
   ...['executed', 'failed', 'unknown', 'cancelled', 'fault'].flatMap(deletion),
@@ -85,6 +114,8 @@ export const RECORDS: readonly JsonObject[] = [
     const [decision, outcome] = deletion('executed') as [JsonObject, JsonObject]
     return [{ ...decision, what: call(effect, 'insert') }, outcome]
   }),
+  ...needed(),
+  ...repeated(),
   refused('policy_denied', 'policy', call('destructive', 'delete'), WHO),
   // Refused before anything is known of the caller or the call.
   refused('body_too_large', 'transport', { transport: 'http' }, { method: 'none', peer: 'unix' }),

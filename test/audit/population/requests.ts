@@ -3,56 +3,71 @@ import { randomUUID } from 'node:crypto'
 import { CASES, type Case } from '../../http/cases.ts'
 import { EXECUTE, GENERATE, KEY } from '../../lib/calls.ts'
 import { open } from '../../lib/raw.ts'
-import { type Answer, bearer, call, codeOf as codeIn, send, WAYS } from '../../live/lib/secured.ts'
+import { type Answer, bearer, call, codeOf as codeIn, send, WAYS, type Way } from '../../live/lib/secured.ts'
 
 export interface Target {
   url: string
+  /** Those who approve: under which host, and the token of each. */
+  people: { host: string; tokens: { grace: string; ada: string } }
 }
 
-/** Sends a request; the code of each answer, `ok` where it went through. Rejects where no whole answer came. */
+/** Sends a request, or several that belong together; the code of each answer, `ok` where it went through. Rejects where no whole answer came. */
 export type Request = (target: Target, random: (below: number) => number) => Promise<readonly string[]>
 
+const scopes = ['ductape:read', 'ductape:write', 'ductape:destructive', 'ductape:configure']
+
 export const CALLERS = {
-  agent: { roles: ['all'] },
+  agent: { roles: ['all'], scopes },
   reader: { roles: ['reader'] },
   slow: { roles: ['all'] },
+  // What these two ask for waits for a person.
+  careful: { roles: ['careful'], scopes, tenant: 'acme', owner: 'ada' },
+  eager: { roles: ['careful'], scopes, tenant: 'acme' },
+  // Whom the warden switches off and on again.
+  doomed: { roles: ['all'] },
+  warden: { roles: ['all'], scopes: ['ductape:admin'] },
 } as const
 
-const codeOf = (answer: Answer): string[] => {
+export const codeOf = (answer: Answer): string[] => {
   // What the SDK refuses has no code of ours in its answer.
   const { error } = answer.body as { error?: { data?: { code?: string } } }
   return [error !== undefined && error.data?.code === undefined ? 'mcp_refused' : codeIn(answer)]
 }
 
-const tagged = (name: keyof typeof CALLERS, more: Record<string, string> = {}) => ({
+export const tagged = (name: keyof typeof CALLERS, more: Record<string, string> = {}) => ({
   ...bearer(name),
   'x-request-id': randomUUID(),
   ...more,
 })
 
-const tool =
-  (caller: keyof typeof CALLERS, args: unknown, name?: string): Request =>
-  async (target, random) => {
-    const way = WAYS[random(WAYS.length)] as (typeof WAYS)[number]
-    return codeOf(
-      await call(target, way, { headers: tagged(caller), args, ...(name !== undefined && { tool: name }) }),
+export const anyWay = (random: (below: number) => number): Way => WAYS[random(WAYS.length)] as Way
+
+export const tool =
+  (
+    caller: keyof typeof CALLERS,
+    args: unknown,
+    name?: string,
+    headers: Record<string, string> = {},
+  ): Request =>
+  async (target, random) =>
+    codeOf(
+      await call(target, anyWay(random), {
+        headers: tagged(caller, headers),
+        args,
+        ...(name !== undefined && { tool: name }),
+      }),
     )
-  }
 
 const body =
   (text: string, headers: Record<string, string> = {}): Request =>
   async (target) =>
     codeOf(await send(target, { path: '/mcp', headers: tagged('agent', headers), body: text }))
 
-const INSERT = {
-  ...EXECUTE,
-  module: 'databases',
-  method: 'insert',
-  params: [
-    { product: 'ductape:my-product', env: 'prd', database: 'ductape:my-database', table: 'users', data: {} },
-  ],
-}
-const execute = (over: Record<string, unknown>) => ({ ...EXECUTE, ...over })
+export const DB = { product: 'ductape:my-product', env: 'dev', database: 'main-db' }
+export const execute = (over: Record<string, unknown>) => ({ ...EXECUTE, ...over })
+export const insert = (data: Record<string, unknown>) =>
+  execute({ module: 'databases', method: 'insert', params: [{ ...DB, table: 'users', data }] })
+const INSERT = insert({})
 
 /** Calls of callers who are known: each has records of its own. */
 export const KNOWN: readonly Request[] = [

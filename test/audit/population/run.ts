@@ -1,15 +1,17 @@
 // The population run: mixed calls against real `serve` processes, one of which is killed, and whether records, counters and effects agree.
-import { createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto'
+import { createPublicKey, generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto'
 import { createReadStream, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { publicJwk, thumbprint } from '../../../src/audit/jws.ts'
 import { type Report, readKeySet, verify } from '../../../src/audit/verify/index.ts'
 import type { JsonObject } from '../../../src/core/json.ts'
 import { type Emulator, startEmulator } from '../../../src/emulator/index.ts'
+import { type People, startPeople } from '../../approvals-surface/lib/people.ts'
 import { type Served, serve } from '../../lib/serve.ts'
 import { ALLOW_ALL, keysFile, PUBLIC_URL } from '../../live/lib/secured.ts'
 import { seeded } from '../../store/lib/random.ts'
-import { CALLERS, KNOWN, type Request, UNKNOWN } from './requests.ts'
+import { FLOWS } from './flows.ts'
+import { CALLERS, KNOWN, type Request, type Target, UNKNOWN } from './requests.ts'
 
 export interface PopulationOptions {
   calls: number
@@ -38,7 +40,7 @@ export interface PopulationReport {
   calls: number
   instances: Instance[]
   codes: string[]
-  /** Executions that the emulator saw, and those of them without an allowed decision before them. */
+  /** Executions that the emulator saw, and those of them without an allowed decision before them; one that only repeats an answer allows none. */
   effects: number
   unrecorded: string[]
   verification: Report
@@ -74,7 +76,13 @@ export async function runPopulation(options: PopulationOptions): Promise<Populat
   emulator.faults.every(37, { kind: 'status-false', message: 'no' })
   emulator.faults.every(41, { kind: 'truncation' })
   emulator.faults.every(43, { kind: 'hang' })
-  const setup = prepare(folder, emulator)
+  const people = await startPeople()
+  const tokens = { grace: await people.tokenOf('grace'), ada: await people.tokenOf('ada') }
+  const setup = prepare(folder, emulator, people)
+  const target = (served: Served): Target => ({
+    url: served.url,
+    people: { host: new URL(people.peopleUrl).host, tokens },
+  })
   const instances: Instance[] = []
   try {
     const half = Math.floor(calls / 2)
@@ -82,17 +90,18 @@ export async function runPopulation(options: PopulationOptions): Promise<Populat
     const killed = begin(first)
     instances.push(killed)
     // Floods first: what is still being counted when the process dies is in no record, as documented.
-    await load(first.served, killed, requests(random, half >> 1, [...KNOWN, ...UNKNOWN]), options, random)
+    const mix = [...KNOWN, ...FLOWS, ...UNKNOWN]
+    await load(target(first.served), killed, requests(random, half >> 1, mix), options, random)
     await until(
       'the counts of all floods are written',
       () => sum(recordedIn(setup.records, killed.chain)) >= sum(killed.answered),
     )
     killed.counted = await scrape(first.served)
     // It dies with calls under way.
-    const rest = requests(random, half - (half >> 1), KNOWN)
+    const rest = requests(random, half - (half >> 1), [...KNOWN, ...FLOWS])
     const cut = Math.floor(rest.length / 2)
     let sent = 0
-    await load(first.served, killed, rest, options, random, () => {
+    await load(target(first.served), killed, rest, options, random, () => {
       if (++sent === cut) first.served.child.kill('SIGKILL')
     })
     await first.served.exit
@@ -101,23 +110,18 @@ export async function runPopulation(options: PopulationOptions): Promise<Populat
     const second = await start(setup)
     const drained = begin(second)
     instances.push(drained)
-    await load(
-      second.served,
-      drained,
-      requests(random, calls - half, [...KNOWN, ...UNKNOWN]),
-      options,
-      random,
-    )
+    await load(target(second.served), drained, requests(random, calls - half, mix), options, random)
     drained.counted = await scrape(second.served)
     second.served.child.kill('SIGTERM')
     await second.served.exit
   } finally {
-    await emulator.close()
+    await Promise.all([emulator.close(), people.close()])
   }
   for (const instance of instances) instance.recorded = recordedIn(setup.records, instance.chain)
   const verification = await verify(sources(setup.records), {
     trust: { keys: setup.keys, selfAsserted: false },
     witness: { name: 'witness', text: readFileSync(setup.witness, 'utf8') },
+    allReplicas: true,
   })
   const allowed = new Set(allowedIn(setup.records))
   const unrecorded = seen.filter((id) => !allowed.has(id))
@@ -140,18 +144,23 @@ interface Setup {
   keys: Exclude<ReturnType<typeof readKeySet>, string>
 }
 
-function prepare(folder: string, emulator: Emulator): Setup {
+function prepare(folder: string, emulator: Emulator, people: People): Setup {
   const at = (name: string): string => join(folder, name)
   mkdirSync(at('live'))
   mkdirSync(at('records'))
   const put = (name: string, value: unknown): void =>
     writeFileSync(at(name), JSON.stringify(value), { mode: 0o600 })
   put('live/keys.yaml', keysFile(CALLERS))
-  put('live/policy.yaml', { roles: { ...ALLOW_ALL.roles, reader: { allow: [{ effect: 'read' }] } } })
+  const careful = { allow: [{ tool: '*', approval: 'confirm' }] }
+  put('live/policy.yaml', {
+    roles: { ...ALLOW_ALL.roles, reader: { allow: [{ effect: 'read' }] }, careful },
+    guards: { sql: [{ env: 'stg', unproven: 'refuse' }] },
+  })
+  writeFileSync(at('fleet.keys'), `k1 ${randomBytes(32).toString('base64')}\n`, { mode: 0o600 })
   const off = { rate: 'off', concurrency: 'off', executions: 'off', inputTokens: 'off', outputTokens: 'off' }
   put('live/limits.yaml', {
     principal: off,
-    principals: { 'api-key|slow': { ...off, rate: { perMinute: 1, burst: 1 } } },
+    principals: { 'api-key:slow': { ...off, rate: { perMinute: 1, burst: 1 } } },
   })
   const { privateKey } = generateKeyPairSync('ed25519')
   writeFileSync(at('receipts.pem'), privateKey.export({ format: 'pem', type: 'pkcs8' }), { mode: 0o600 })
@@ -166,7 +175,10 @@ function prepare(folder: string, emulator: Emulator): Setup {
     config: {
       publicUrl: PUBLIC_URL,
       live: at('live'),
-      auth: { apiKeys: {} },
+      peopleUrl: people.peopleUrl,
+      auth: { apiKeys: {}, ...people.auth },
+      keys: { fleet: { file: at('fleet.keys') } },
+      replay: { require: 'destructive' },
       backend: { url: emulator.url, timeout: '1s' },
       http: { allowedHosts: ['127.0.0.1'], peerRate: { perMinute: 10_000_000, burst: 1_000_000 } },
       audit: { mode: 'strict', sink: { directory: at('records') }, witness: { file: at('witness.txt') } },
@@ -205,7 +217,7 @@ const requests = (random: (below: number) => number, count: number, from: readon
   Array.from({ length: count }, (_, i) => (from[i] ?? from[random(from.length)]) as Request)
 
 async function load(
-  served: Served,
+  target: Target,
   instance: Instance,
   list: readonly Request[],
   { concurrency = 16 }: PopulationOptions,
@@ -215,7 +227,7 @@ async function load(
   const queue = list.values()
   const worker = async (): Promise<void> => {
     for (const request of queue) {
-      const answer = request(served, random)
+      const answer = request(target, random)
       onSent()
       try {
         for (const code of await answer) add(instance.answered, code)
@@ -265,9 +277,10 @@ function recordedIn(folder: string, chain: string): Counts {
 }
 
 function* allowedIn(folder: string): Generator<string> {
-  for (const { decision, what } of recordsIn(folder))
-    if ((decision as JsonObject | undefined)?.['allowed'] === true)
-      yield String((what as JsonObject)['requestId'])
+  for (const { decision, what } of recordsIn(folder)) {
+    const { allowed, replayOf } = (decision ?? {}) as JsonObject
+    if (allowed === true && replayOf === undefined) yield String((what as JsonObject)['requestId'])
+  }
 }
 
 const sum = (counts: Counts): number => [...counts.values()].reduce((all, one) => all + one, 0)

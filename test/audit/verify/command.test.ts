@@ -2,44 +2,16 @@
 import assert from 'node:assert/strict'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { after, describe, test } from 'node:test'
-import { type AuditPorts, auditCommand } from '../../../src/cli/audit.ts'
-import { UsageError } from '../../../src/cli/io.ts'
+import { describe, test } from 'node:test'
+import { gzipSync } from 'node:zlib'
+import { auditCommand } from '../../../src/cli/audit.ts'
 import { receiptCommand } from '../../../src/cli/receipt.ts'
-import { capture } from '../../client/lib.ts'
 import { run, temporary } from '../../lib/process.ts'
+import { approvalChain, unapproved } from '../lib/approvals.ts'
 import { ARGS, ChainBuilder, claimsOf, jwks, RESULT, receiptsOf, SALTS, START } from '../lib/builder.ts'
 import { closedChain, goodChain, lossyChain } from '../lib/good.ts'
 import { KEY, KEYS, witnessText } from '../lib/vector.ts'
-
-const PORTS: AuditPorts = { now: () => START + 60_000, isTerminal: false }
-
-async function command(
-  start: typeof auditCommand | typeof receiptCommand,
-  argv: readonly string[],
-  ports = PORTS,
-): Promise<{ code: number; out: string; err: string }> {
-  const { io, out, err } = capture()
-  try {
-    const code = await start([...argv], io, ports)
-    return { code, out: out(), err: err() }
-  } catch (error) {
-    if (!(error instanceof UsageError)) throw error
-    return { code: 2, out: out(), err: err() + error.message }
-  }
-}
-
-const folders: { remove(): void }[] = []
-after(() => {
-  for (const dir of folders) dir.remove()
-})
-
-function folder(files: Record<string, string>): (name: string) => string {
-  const dir = temporary()
-  folders.push(dir)
-  for (const [name, text] of Object.entries(files)) dir.file(name, text)
-  return (name) => join(dir.path, name)
-}
+import { command, folder, folders } from './command.ts'
 
 describe('audit verify', () => {
   const chain = closedChain()
@@ -110,6 +82,41 @@ describe('audit verify', () => {
     assert.match(out, /: 1 allowed call without an outcome; the effect is unknown\.\n/)
     assert.match(out, /: 2 records lost, as its mode best-effort permits\.\n/)
     assert.match(out, /torn line 13: the last line is cut off\.\n/)
+  })
+
+  test('approvals that another replica has recorded are no fault, unless all replicas are given', async () => {
+    const chain = approvalChain()
+    const files = folder({
+      whole: chain.text(),
+      ...Object.fromEntries(unapproved().map(({ name, text = '' }) => [name, text])),
+    })
+    const whole = await command(auditCommand, ['verify', files('whole'), ...keys, '--all-replicas'])
+    assert.equal(whole.code, 0, whole.out)
+    assert.match(whole.out, /\n1 approval used, each once; 1 given before by somebody else\.\n/)
+    const parts = [files('0.jsonl'), files('1.jsonl')]
+    const some = await command(auditCommand, ['verify', ...parts, ...keys])
+    assert.equal(some.code, 0, some.out)
+    assert.match(some.out, /Note: 1 approval used that somebody gave in records that are not here;/)
+    const all = await command(auditCommand, ['verify', ...parts, ...keys, '--all-replicas'])
+    assert.equal(all.code, 1)
+    assert.match(all.out, /^NOT VERIFIED\n\S+0\.jsonl line 3, .*approval_unmatched/)
+  })
+
+  test('packed files are the same; one that was cut cannot be read', async () => {
+    const packed = gzipSync(chain.text())
+    const dir = temporary()
+    folders.push(dir)
+    writeFileSync(join(dir.path, 'audit.jsonl.gz'), packed)
+    writeFileSync(join(dir.path, 'cut.jsonl.gz'), packed.subarray(0, -20))
+    const whole = await command(auditCommand, ['verify', join(dir.path, 'audit.jsonl.gz'), ...keys])
+    assert.equal(whole.code, 0, whole.out)
+    assert.match(whole.out, /^VERIFIED: 14 records/)
+    const cut = await command(auditCommand, ['verify', join(dir.path, 'cut.jsonl.gz'), ...keys])
+    assert.deepEqual(
+      [cut.code, /cut\.jsonl\.gz cannot be read \(Z_BUF_ERROR\)/.test(cut.err)],
+      [2, true],
+      cut.err,
+    )
   })
 
   test('--json is the whole report', async () => {
@@ -206,68 +213,6 @@ describe('audit verify', () => {
     }
     assert.match((await command(auditCommand, ['query', files('a')])).out, /refused \\u001b\[2J\\u202ecode/)
   })
-})
-
-describe('audit query', () => {
-  const chain = goodChain()
-  const pending = chain.callId()
-  chain.decision(pending)
-  const file = folder({ a: `${chain.text()}no record\n` })('a')
-  const query = (...argv: string[]) => command(auditCommand, ['query', file, ...argv])
-  const rows = ({ out }: { out: string }): string[] => out.trimEnd().split('\n').slice(1)
-
-  test('one line a call, with what became of it', async () => {
-    const all = await query()
-    assert.equal(all.code, 0)
-    assert.deepEqual(
-      rows(all).map((line) => line.slice(64, 92).trimEnd()),
-      [
-        'executed',
-        'refused policy_denied',
-        'failed backend_refused',
-        '41 more token_missing',
-        'executed',
-        'no outcome',
-      ],
-    )
-    assert.equal(all.err, '1 lines are no records of ours; ductape-mcp audit verify says what is wrong.\n')
-  })
-
-  for (const [what, argv, expected] of [
-    ['code of a decision', ['--code', 'policy_denied'], 1],
-    ['code of an outcome', ['--code', 'backend_refused'], 1],
-    ['code of a flood', ['--code', 'token_missing'], 1],
-    ['either code', ['--code', 'policy_denied', '--code', 'backend_refused'], 2],
-    ['call', ['--call', pending], 1],
-    ['principal', ['--principal', 'oauth:https://login.example#agent-7'], 5],
-    ['subject', ['--principal', 'agent-7'], 5],
-    ['another principal', ['--principal', 'agent-8'], 0],
-    ['tool', ['--tool', 'ductape_execute'], 5],
-    ['all of them', ['--tool', 'ductape_execute', '--code', 'backend_refused', '--principal', 'agent-7'], 1],
-    ['a time before', ['--since', '2026-11-21'], 6],
-    ['a time after', ['--since', '2026-11-22'], 0],
-    ['a span', ['--since', '2m'], 6],
-  ] as const)
-    test(`by ${what}`, async () => assert.equal(rows(await query(...argv)).filter(Boolean).length, expected))
-
-  test('--json is the records of the calls, as they stand', async () => {
-    const { out } = await query('--json', '--code', 'backend_refused')
-    assert.deepEqual(out.trimEnd().split('\n'), [chain.lines[5], chain.lines[6]])
-  })
-
-  test('--form ocsf is events', async () => {
-    const { out } = await query('--form', 'ocsf', '--code', 'backend_refused')
-    const events = out
-      .trimEnd()
-      .split('\n')
-      .map((line) => JSON.parse(line))
-    assert.deepEqual(
-      events.map(({ class_uid }) => class_uid),
-      [6003, 6003],
-    )
-  })
-
-  test('a form that there is not: exit 2', async () => assert.equal((await query('--form', 'xml')).code, 2))
 })
 
 describe('receipt verify', () => {

@@ -41,11 +41,12 @@ export const run = (vector: Vector): Promise<Report> =>
       witness: given('witness', vector.witness),
       receipts: given('receipts', vector.receipts),
       from: vector.from === undefined ? undefined : Date.parse(vector.from),
+      allReplicas: vector.allReplicas,
     },
   )
 
 export async function judgeRecords(vector: Vector): Promise<Good | Bad> {
-  const { chains, finding, torn } = await run(vector)
+  const { approvals, chains, finding, torn } = await run(vector)
   if (finding !== undefined) {
     const { code, file, line } = finding
     return { code, ...(line !== undefined && { file: file ?? '', line }) }
@@ -58,6 +59,7 @@ export async function judgeRecords(vector: Vector): Promise<Good | Bad> {
     lost: sum(({ lost }) => lost),
     uncovered: sum(({ uncovered }) => uncovered),
     torn: torn.length,
+    notShown: approvals.notShown,
   }
   // Figures that are not 0, as the vectors have them.
   return { ...good, ...Object.fromEntries(Object.entries(figures).filter(([, value]) => value > 0)) }

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { type Report, StateError, verify } from '../../../src/audit/verify/index.ts'
+import { approvalChain } from '../lib/approvals.ts'
 import { ChainBuilder, claimsOf, jcs, jwks, receiptsOf } from '../lib/builder.ts'
 import { lossyChain, restartChains } from '../lib/good.ts'
 import { KEY, KEYS, linesFile, type VectorFile, witnessText } from '../lib/vector.ts'
@@ -19,6 +20,9 @@ function material() {
   busy.outcome(callId)
   busy.checkpoint()
   busy.close()
+  const approved = approvalChain(7)
+  // Between the decision of a person and its outcome.
+  const half = approved.lines.findIndex((line) => line.includes('approval.approve')) + 1
   const iat = Math.floor(busy.time / 1000)
   const receipts = [{ callId, record }, other].map(
     (call) => `${jcs({ receipt: receiptsOf([claimsOf(busy, call)], KEY, iat)[0] })}\n`,
@@ -27,11 +31,11 @@ function material() {
     linesFile([...first.lines, ...lossy.lines.slice(0, 3)], '1'),
     linesFile([...lossy.lines.slice(3), ...second.lines.slice(0, 2)], '2'),
     linesFile([...second.lines.slice(2), ...busy.lines.slice(0, 3)], '3'),
-    linesFile(busy.lines.slice(3, 5), '4'),
-    linesFile(busy.lines.slice(5), '5'),
+    linesFile([...busy.lines.slice(3, 5), ...approved.lines.slice(0, half)], '4'),
+    linesFile([...busy.lines.slice(5), ...approved.lines.slice(half)], '5'),
   ]
   // The order of the records decides, and times differ enough: a lossy chain begins with the first.
-  return { files, receipts: receipts.join(''), witness: witnessText(first, second, lossy, busy) }
+  return { files, receipts: receipts.join(''), witness: witnessText(first, second, lossy, busy, approved) }
 }
 
 const input = (more: { witness?: string; receipts?: string }, keys = KEYS) => ({
@@ -50,6 +54,7 @@ describe('a saved state', () => {
     whole = await verify(sources, input(more), { onState: (text) => states.push(text) })
     assert.equal(whole.finding, undefined)
     assert.equal(whole.receipts, 2)
+    assert.deepEqual(whole.approvals, { used: 1, notShown: 0 })
     assert.equal(states.length, files.length)
   })
 

@@ -66,7 +66,10 @@ export async function runEvidenceCanary(): Promise<EvidenceCanary> {
     JSON.stringify({ keys: [{ ...jwk, alg: 'EdDSA', kid: thumbprint(jwk), use: 'sig' }] }),
   )
   writeFileSync(at('live/limits.yaml'), JSON.stringify(NO_LIMITS))
-  writeFileSync(at('live/policy.yaml'), JSON.stringify({ roles: { local: { allow: [{ tool: '*' }] } } }))
+  writeFileSync(
+    at('live/policy.yaml'),
+    JSON.stringify({ roles: { local: { allow: [{ tool: '*', approval: 'none' }] } } }),
+  )
 
   const received: string[] = []
   let reply: { status: number; body: unknown } = { status: 200, body: {} }

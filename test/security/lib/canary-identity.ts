@@ -195,6 +195,7 @@ function requestsOf(attempt: Attempt): SentRequest[] {
   const rest = query === undefined ? '' : `?${query}`
   const json: Header = ['content-type', 'application/json']
   const revocation = { kind: 'key', value: attempt.secrets[0] ?? 'x', until: '2020-01-01' }
+  const kill = { ...revocation, action: 'off', kind: 'tenant', reason: revocation.value }
   return [
     ...ERAS.map((era) =>
       callRequest(era, { arguments: executeArguments(HELD), headers, ...(query !== undefined && { query }) }),
@@ -207,6 +208,7 @@ function requestsOf(attempt: Attempt): SentRequest[] {
       body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/list' }),
     },
     { path: `/v1/admin/revocations${rest}`, headers: [json, ...headers], body: JSON.stringify(revocation) },
+    { path: `/v1/admin/kill${rest}`, headers: [json, ...headers], body: JSON.stringify(kill) },
   ]
 }
 
@@ -216,7 +218,7 @@ function writeFiles(directory: string, keys: Parties['keys'], root: x509.Made): 
   const write = (name: string, value: unknown): void =>
     writeFileSync(path.join(live, name), JSON.stringify(value))
   write('limits.yaml', NO_LIMITS)
-  write('policy.yaml', { roles: { caller: { allow: [{ tool: '*' }] } } })
+  write('policy.yaml', { roles: { caller: { allow: [{ tool: '*', approval: 'none' }] } } })
   write('keys.yaml', {
     keys: keys.map((key, index) => ({
       id: `k${index}`,

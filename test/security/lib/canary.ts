@@ -100,7 +100,7 @@ async function startService(directory: string, backend: ScriptedBackend, sink: S
   const config = path.join(directory, 'config.yaml')
   writeFileSync(path.join(directory, 'limits.yaml'), JSON.stringify(NO_LIMITS))
   // The records show of the arguments whatever a rule can make them show: shape, safe fields and the arguments themselves.
-  const rule = { tool: '*', record: 'redacted' }
+  const rule = { tool: '*', approval: 'none', record: 'redacted' }
   writeFileSync(
     path.join(directory, 'policy.yaml'),
     JSON.stringify({ roles: { local: { allow: [rule], deny: [] } } }),
