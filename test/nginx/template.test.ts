@@ -10,11 +10,12 @@ import {
   nginxTemplateText,
 } from '../../scripts/generate/nginx.ts'
 import { SECCOMP_FILES } from '../../scripts/generate/seccomp.ts'
-import { NGINX_HEADERS, PASSED_HEADERS } from '../../src/http/upstream-headers.ts'
+import { NGINX_HEADERS, PASSED_HEADERS, PEOPLE_HEADERS } from '../../src/http/upstream-headers.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
 const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8')
 const TEMPLATE = read(NGINX_TEMPLATE_PATH)
+const PEOPLE = /^ *# <people>\n.*^ *# <\/people>\n/ms.exec(TEMPLATE)?.[0] ?? ''
 
 /** The project's brief, sections 3.1 and 3.2, without comments and closing braces. */
 const DRAFT = `
@@ -75,9 +76,23 @@ test('the generated parts are what the table of headers and the profiles say', (
 test('no header is set in two ways, and none that a client sends takes a name of nginx', () => {
   const all = [...NGINX_HEADERS, ...PASSED_HEADERS].map(({ name }) => name.toLowerCase())
   assert.equal(new Set(all).size, all.length)
-  const set = [...TEMPLATE.matchAll(/^\s*proxy_set_header (\S+) /gm)].map((match) => match[1])
-  assert.equal(new Set(set).size, set.length)
+  for (const part of [TEMPLATE.replace(PEOPLE, ''), PEOPLE]) {
+    const set = [...part.matchAll(/^\s*proxy_set_header (\S+) /gm)].map((match) => match[1])
+    assert.ok(set.length > 5)
+    assert.equal(new Set(set).size, set.length)
+  }
   for (const { name, value } of NGINX_HEADERS) assert.ok(!value?.includes('$http_'), name)
+})
+
+test("the people's server asks for no certificate and says none, whatever the agents' server says of a caller is set anew there", () => {
+  assert.match(PEOPLE, /^\s*ssl_verify_client off;$/m)
+  assert.match(PEOPLE, /^\s*proxy_set_header X-Client-Cert "";$/m)
+  assert.doesNotMatch(PEOPLE, /\$ssl_client_/)
+  // One that is left out here would be inherited, were the first not set: then none is.
+  const names = PEOPLE_HEADERS.map(({ name }) => name)
+  for (const { name } of NGINX_HEADERS) assert.ok(names.includes(name), name)
+  for (const { name, value } of PEOPLE_HEADERS)
+    if (value !== undefined) assert.ok(PEOPLE.includes(`proxy_set_header ${name} ${value};`), name)
 })
 
 test('every header that the service reads reaches it', () => {

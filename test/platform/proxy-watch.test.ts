@@ -318,6 +318,8 @@ for (const { program, shell } of SETS)
       const rows: readonly (readonly [what: string, env: Record<string, string>, reason: RegExp])[] = [
         ['no authority', { MCP_CLIENT_CA: '/nowhere/ca.crt' }, /nowhere\/ca\.crt.*No such file/],
         ['no list where one is named', { MCP_CLIENT_CRL: '/nowhere/crl.pem' }, /nowhere\/crl\.pem/],
+        ['people and no certificate', { MCP_PEOPLE_HOST: 'approvals.example.test' }, /people-tls\/tls\.crt/],
+        ['two names of people', { MCP_PEOPLE_HOST: 'a.test) { return 200; }' }, /^MCP_PEOPLE_HOST holds a/],
         ['no key', { MCP_TLS_KEY: '/nowhere/tls.key' }, /nowhere\/tls\.key/],
         [
           'a tool that is missing',

@@ -49,7 +49,11 @@ export const WEAKENINGS: Readonly<Record<string, (spec: Json) => void>> = {
   'may-be-root': (spec) => Object.assign(security(spec), { runAsNonRoot: false }),
   'no-seccomp': (spec) => Object.assign(security(spec), { seccompProfile: { type: 'Unconfined' } }),
   'sidecar-privileged': (spec) =>
-    Object.assign(first(spec, 'initContainers')['securityContext'] as Json, { privileged: true }),
+    // Both: the API itself refuses a privileged container whose privileges may not grow, before Pod Security is asked.
+    Object.assign(first(spec, 'initContainers')['securityContext'] as Json, {
+      privileged: true,
+      allowPrivilegeEscalation: true,
+    }),
   'host-network': (spec) => Object.assign(spec, { hostNetwork: true }),
   'host-pid': (spec) => Object.assign(spec, { hostPID: true }),
   'host-ipc': (spec) => Object.assign(spec, { hostIPC: true }),

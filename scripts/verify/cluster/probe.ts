@@ -1,7 +1,7 @@
 // Runs in a pod under the image's own Node: calls the service through mutual TLS, tries connections, asks DNS. Prints one JSON line.
 
 import { Resolver } from 'node:dns/promises'
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import https from 'node:https'
 import net from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -16,44 +16,55 @@ interface Answer {
   readonly status: number
   readonly code: string
   readonly ms: number
+  /** As the header has it. */
+  readonly receipt: string | undefined
+  readonly body: string
 }
 
 const CALL = process.env['CALL'] ?? '{}'
+/** Of an agent; a person has the authority alone. */
 const credentials = (folder: string): object => ({
   ca: readFileSync(`${folder}/ca.crt`),
-  cert: readFileSync(`${folder}/tls.crt`),
-  key: readFileSync(`${folder}/tls.key`),
+  ...(existsSync(`${folder}/tls.crt`) && {
+    cert: readFileSync(`${folder}/tls.crt`),
+    key: readFileSync(`${folder}/tls.key`),
+  }),
 })
 
 interface Target {
   /** Where to connect to; the name in URL and certificate stays the service's. */
   readonly address?: { readonly host: string; readonly port: number }
+  readonly method?: string
   readonly path?: string
+  readonly headers?: Readonly<Record<string, string>>
   readonly body?: string
 }
 
 function call(
   url: string,
   agent: https.Agent,
-  { address, path = '/v1/tools/ductape_execute', body = CALL }: Target = {},
+  { address, method = 'POST', path = '/v1/tools/ductape_execute', headers, body = CALL }: Target = {},
 ): Promise<Answer> {
   const started = performance.now()
   const { hostname } = new URL(url)
   return new Promise((resolve) => {
-    const done = (status: number, code: string): void =>
-      resolve({ status, code, ms: Math.round(performance.now() - started) })
+    const done = (status: number, code: string, receipt?: string, text = ''): void =>
+      resolve({ status, code, ms: Math.round(performance.now() - started), receipt, body: text })
     const request = https.request({
       host: hostname,
       servername: hostname,
       ...address,
       path,
-      method: 'POST',
+      method,
       agent,
       timeout: 10_000,
       headers: {
         host: hostname,
-        'content-type': 'application/json',
-        'content-length': Buffer.byteLength(body),
+        ...(method !== 'GET' && {
+          'content-type': 'application/json',
+          'content-length': Buffer.byteLength(body),
+        }),
+        ...headers,
       },
     })
     request.on('timeout', () => request.destroy(new Error('timeout')))
@@ -67,10 +78,16 @@ function call(
       response.on('end', () => {
         const { statusCode = 0 } = response
         const code = /"code":\s*"(\w+)"/.exec(text)?.[1]
-        done(statusCode, statusCode === 200 ? 'ok' : (code ?? `http ${statusCode}`))
+        const receipt = response.headers['ductape-receipt']
+        done(
+          statusCode,
+          statusCode === 200 ? 'ok' : (code ?? `http ${statusCode}`),
+          typeof receipt === 'string' ? receipt : undefined,
+          text,
+        )
       })
     })
-    request.end(body)
+    request.end(method === 'GET' ? undefined : body)
   })
 }
 
@@ -117,12 +134,13 @@ function serverCertificate(url: string, folder: string, host: string): Promise<s
 }
 
 /** Calls at a steady pace until standard input ends: kept connections and fresh ones in turn, so that both ways of losing a call are met. */
-async function load(url: string, folder: string, perSecond: number): Promise<void> {
+async function load(url: string, folder: string, perSecond: number, keepsReceipts: boolean): Promise<void> {
   const kept = new https.Agent({ keepAlive: true, maxSockets: 8, ...credentials(folder) })
   const unkept = fresh(folder)
   const codes = new Map<string, number>()
   const failures: object[] = []
   const times: number[] = []
+  const receipts: string[] = []
   let going = true
   let sent = 0
   process.stdin.resume().on('end', () => {
@@ -133,7 +151,8 @@ async function load(url: string, folder: string, perSecond: number): Promise<voi
   while (going) {
     const onKept = sent % 2 === 0
     const at = new Date().toISOString()
-    const one = call(url, onKept ? kept : unkept).then(({ code, ms }) => {
+    const one = call(url, onKept ? kept : unkept).then(({ code, ms, receipt }) => {
+      if (keepsReceipts && receipt !== undefined) receipts.push(receipt)
       codes.set(code, (codes.get(code) ?? 0) + 1)
       times.push(ms)
       if (code !== 'ok' && failures.length < 20)
@@ -158,6 +177,7 @@ async function load(url: string, folder: string, perSecond: number): Promise<voi
     p99: at(0.99),
     max: at(1),
     seconds: (performance.now() - started) / 1_000,
+    receipts,
   })
 }
 
@@ -187,6 +207,11 @@ switch (command) {
   case 'call': {
     const [url = '', folder = '/tls', times = '1'] = args
     for (let done = 0; done < Number(times); done++) say(await call(url, fresh(folder)))
+    break
+  }
+  case 'ask': {
+    const [url = '', folder = '', target = '{}'] = args
+    say(await call(url, fresh(folder), JSON.parse(target) as Target))
     break
   }
   case 'post': {
@@ -223,8 +248,8 @@ switch (command) {
     break
   }
   case 'load': {
-    const [url = '', folder = '/tls', perSecond = '20'] = args
-    await load(url, folder, Number(perSecond))
+    const [url = '', folder = '/tls', perSecond = '20', receipts] = args
+    await load(url, folder, Number(perSecond), receipts === 'receipts')
     break
   }
   case 'connect': {
@@ -245,7 +270,19 @@ switch (command) {
     for (const port of args)
       net.createServer((socket) => socket.on('error', () => undefined).end('here\n')).listen(Number(port))
     break
+  case 'issuer': {
+    // An authorization server as far as a resource server sees it: its metadata and its keys.
+    const [port = '', folder = '', metadata = '', keys = ''] = args
+    const pair = { cert: readFileSync(`${folder}/tls.crt`), key: readFileSync(`${folder}/tls.key`) }
+    https
+      .createServer(pair, (request, response) => {
+        const known = request.url?.startsWith('/.well-known/') ? metadata : keys
+        response.setHeader('content-type', 'application/json').end(known)
+      })
+      .listen(Number(port))
+    break
+  }
   default:
-    process.stderr.write('probe call|post|until|certificates|metric|load|connect|resolve|listen\n')
+    process.stderr.write('probe call|ask|issuer|post|until|certificates|metric|load|connect|resolve|listen\n')
     process.exitCode = 2
 }

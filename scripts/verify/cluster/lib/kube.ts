@@ -1,5 +1,5 @@
 // kubectl and helm against the cluster of KUBECONFIG, with the errors as they came.
-import { type Done, must, run } from '../../../cluster/lib/wait.ts'
+import { type Done, must, run, until } from '../../../cluster/lib/wait.ts'
 
 export const NAMESPACE = 'ductape-mcp-verify'
 export const RELEASE = 'mcp'
@@ -27,7 +27,12 @@ export const apply = (objects: readonly object[], namespace = NAMESPACE): Promis
   })
 
 export interface Pod {
-  readonly metadata: { readonly name: string; readonly uid: string; readonly deletionTimestamp?: string }
+  readonly metadata: {
+    readonly name: string
+    readonly uid: string
+    readonly creationTimestamp: string
+    readonly deletionTimestamp?: string
+  }
   readonly status: {
     readonly phase: string
     readonly podIP?: string
@@ -63,3 +68,21 @@ export const rollout = (seconds = 300): Promise<string> =>
   inNamespace(['rollout', 'status', `deployment/${NAME}`, `--timeout=${seconds}s`], {
     timeoutMs: (seconds + 10) * 1_000,
   })
+
+const app = ({ status }: Pod): ContainerStatus | undefined =>
+  status.containerStatuses?.find(({ name }) => name === 'app')
+
+/** Sends a signal to the service in a pod from the node, which has to be ours, and waits until the kubelet has started it again. */
+export async function signalApp(victim: Pod, signal: NodeJS.Signals): Promise<void> {
+  const id = app(victim)?.containerID?.replace('containerd://', '') ?? ''
+  const before = app(victim)?.restartCount ?? 0
+  const tasks = await must('ctr', ['-n', 'k8s.io', 'task', 'ls'])
+  const pid = Number(new RegExp(`^${id}\\s+(\\d+)`, 'm').exec(tasks)?.[1])
+  if (!(pid > 1)) throw new Error(`the process of ${victim.metadata.name} is not found`)
+  process.kill(pid, signal)
+  await until('the container to be restarted', 60, async () => {
+    const now = (await serverPods()).find(({ metadata }) => metadata.uid === victim.metadata.uid)
+    const container = now === undefined ? undefined : app(now)
+    return container !== undefined && container.restartCount > before && container.ready ? true : undefined
+  })
+}

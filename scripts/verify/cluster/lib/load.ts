@@ -12,6 +12,8 @@ export interface LoadResult {
   readonly p99: number
   readonly max: number
   readonly seconds: number
+  /** Of every answer, as the header has them; where they were asked for. */
+  readonly receipts: readonly string[]
 }
 
 export const failed = ({ sent, codes }: LoadResult): number => sent - (codes['ok'] ?? 0)
@@ -20,14 +22,14 @@ export const failed = ({ sent, codes }: LoadResult): number => sent - (codes['ok
 export async function underLoad(
   perSecond: number,
   during: () => Promise<void>,
-  pod = 'agent',
+  { receipts = false }: { receipts?: boolean } = {},
 ): Promise<LoadResult> {
   const args = [
     '-n',
     NAMESPACE,
     'exec',
     '-i',
-    pod,
+    'agent',
     '--',
     '/nodejs/bin/node',
     '/probe/probe.ts',
@@ -35,6 +37,7 @@ export async function underLoad(
     URL,
     '/tls',
     String(perSecond),
+    ...(receipts ? ['receipts'] : []),
   ]
   const child = spawn('kubectl', args, { stdio: ['pipe', 'pipe', 'pipe'] })
   let out = ''

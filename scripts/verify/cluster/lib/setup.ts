@@ -5,8 +5,8 @@ import { join } from 'node:path'
 import { EXECUTE } from '../../../../test/platform/lib/calls.ts'
 import { ROOT } from '../../../cluster/lib/paths.ts'
 import { must } from '../../../cluster/lib/wait.ts'
-import { apply, kubectl, NAME, NAMESPACE, tryKubectl } from './kube.ts'
-import type { Context } from './proof.ts'
+import { apply, kubectl, NAME, NAMESPACE, serverPods, tryKubectl } from './kube.ts'
+import { type Context, check } from './proof.ts'
 
 /** Holds what is not the release's: the store, a peer that nobody may reach, and a scraper's place. */
 export const OUTSIDE = `${NAMESPACE}-outside`
@@ -267,4 +267,23 @@ export async function probe(
     .trim()
     .split('\n')
     .map((line) => JSON.parse(line) as Record<string, unknown>)
+}
+
+export const addresses = async (): Promise<string[]> =>
+  (await serverPods()).map(({ status }) => status.podIP ?? '')
+
+/** Milliseconds until the slowest pod answers as wanted, for the caller in this pod. */
+export async function untilAll(pod: string, wanted: string, seconds: number): Promise<number> {
+  const [seen = {}] = await probe(pod, [
+    'until',
+    URL,
+    '/tls',
+    wanted,
+    String(seconds),
+    ...(await addresses()),
+  ])
+  const rows = Object.entries(seen as Record<string, { code: string; ms: number | null }>)
+  for (const [address, { code, ms }] of rows)
+    check(ms !== null, `${address} still answers ${code} after ${seconds} s, not ${wanted}`)
+  return Math.max(...rows.map(([, { ms }]) => ms ?? Number.NaN))
 }

@@ -6,29 +6,22 @@ import { apply, kubectl, serverPods } from '../lib/kube.ts'
 import { failed, underLoad } from '../lib/load.ts'
 import { type Context, check, type Outcome, type Proof } from '../lib/proof.ts'
 import { settled, upgrade } from '../lib/release.ts'
-import { at, certs, HOST, MONITORING, OUTSIDE, probe, secret, URL } from '../lib/setup.ts'
+import {
+  addresses,
+  at,
+  certs,
+  HOST,
+  MONITORING,
+  OUTSIDE,
+  probe,
+  secret,
+  URL,
+  untilAll,
+} from '../lib/setup.ts'
 
 /** The kubelet brings a changed volume within its sync period and a cache's time, about 90 s; ours is 2 s on top (docs/operate/policy.md). */
 const VOLUME_SECONDS = 120
 const STORE_SECONDS = 5
-
-const addresses = async (): Promise<string[]> => (await serverPods()).map(({ status }) => status.podIP ?? '')
-
-/** Milliseconds until the slowest pod answers as wanted, for the caller in this pod. */
-async function untilAll(pod: string, wanted: string, seconds: number): Promise<number> {
-  const [seen = {}] = await probe(pod, [
-    'until',
-    URL,
-    '/tls',
-    wanted,
-    String(seconds),
-    ...(await addresses()),
-  ])
-  const rows = Object.entries(seen as Record<string, { code: string; ms: number | null }>)
-  for (const [address, { code, ms }] of rows)
-    check(ms !== null, `${address} still answers ${code} after ${seconds} s, not ${wanted}`)
-  return Math.max(...rows.map(([, { ms }]) => ms ?? Number.NaN))
-}
 
 const seconds = (ms: number): string => `${(ms / 1_000).toFixed(1)} s`
 

@@ -1,7 +1,15 @@
 // What happens to a running service: rolling restarts, a node drain, a killed pod and a killed process, all under constant calls.
 
-import { must, until } from '../../../cluster/lib/wait.ts'
-import { inNamespace, kubectl, NAME, NAMESPACE, rollout, serverPods, tryKubectl } from '../lib/kube.ts'
+import {
+  inNamespace,
+  kubectl,
+  NAME,
+  NAMESPACE,
+  rollout,
+  serverPods,
+  signalApp,
+  tryKubectl,
+} from '../lib/kube.ts'
 import { failed, type LoadResult, underLoad } from '../lib/load.ts'
 import { check, type Proof } from '../lib/proof.ts'
 import { REPLICAS, settled } from '../lib/release.ts'
@@ -85,19 +93,7 @@ export const killed: Proof = {
       const victim = (await serverPods())[0]
       check(victim !== undefined, 'there is no pod')
       if (local) {
-        const id =
-          victim.status.containerStatuses
-            ?.find(({ name }) => name === 'app')
-            ?.containerID?.replace('containerd://', '') ?? ''
-        const tasks = await must('ctr', ['-n', 'k8s.io', 'task', 'ls'])
-        const pid = Number(new RegExp(`^${id}\\s+(\\d+)`, 'm').exec(tasks)?.[1])
-        check(pid > 1, `the process of ${victim.metadata.name} is not found`)
-        process.kill(pid, 'SIGKILL')
-        await until('the container to be restarted', 60, async () => {
-          const now = (await serverPods()).find(({ metadata }) => metadata.uid === victim.metadata.uid)
-          const app = now?.status.containerStatuses?.find(({ name }) => name === 'app')
-          return app !== undefined && app.restartCount > 0 && app.ready ? true : undefined
-        })
+        await signalApp(victim, 'SIGKILL')
         back = performance.now() - started
       }
       const next = (await serverPods())[1]
