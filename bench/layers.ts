@@ -1,48 +1,110 @@
-// What each control of ours costs: the reference configuration against the same with one layer off or cheaper.
-import type { Figures } from '../scripts/verify/report.ts'
+// What each part of ours costs: the whole against the same without it, in one run, on the same sockets, in units of the floor.
+import type { Bound, Figures } from '../scripts/verify/report.ts'
+import type { Issuer } from './harness/access.ts'
 import { type Bench, measure, type Running, start } from './harness/measure.ts'
 import { say } from './harness/session.ts'
 import { median, rotated } from './harness/stats.ts'
-import { ours, type Variant } from './harness/targets.ts'
+import { floor, ours, type Target } from './harness/targets.ts'
 
-// One line per layer that configuration can take away.
-const layers: readonly (Variant & { readonly name: string })[] = [
-  { name: 'catalogue check', config: ['catalogue: off'] },
-  { name: 'records into a file', records: 'null' },
+type Part = {
+  readonly name: string
+  /** Left out by bench/peers/parted.ts. */
+  readonly without: string
+  /** What it is compared with, where that is not the whole. */
+  readonly beside?: string
+  /** In floors. */
+  readonly bound?: number
+  readonly connections: number
+}
+
+const RECEIPTS = 'receipts'
+const parts: readonly Part[] = [
+  { name: 'receipts, 64 connections', without: RECEIPTS, bound: 0.2, connections: 64 },
+  { name: 'receipts, 1 connection', without: RECEIPTS, connections: 1 },
+  // The digests go with the records; a receipt would make them again.
+  {
+    name: 'two records with digests, chain and checkpoints',
+    without: 'receipts,records',
+    beside: RECEIPTS,
+    bound: 0.4,
+    connections: 64,
+  },
+  { name: 'guards, replay and approval', without: 'guards,replay,approval', bound: 0.15, connections: 64 },
 ]
 
-const passes = 6
+const PASSES = 8
+const WHOLE = ''
 
-export async function layerCosts(bench: Bench, windowSeconds: number): Promise<Figures> {
-  say('layers')
-  const running: Running[] = []
+/** Ours from its sources without these parts. */
+const parted = (without: string, issuer: Issuer): Target => {
+  const whole = ours({
+    name: without === WHOLE ? 'ours from its sources' : `without ${without}`,
+    entry: 'bench/peers/parted.ts',
+    access: { issuer, keys: 0, rules: 10 },
+    env: { PARTS_WITHOUT: without },
+  })
+  return {
+    ...whole,
+    start(...given) {
+      const started = whole.start(...given)
+      return { ...started, args: started.args.filter((arg) => arg !== 'serve') }
+    },
+  }
+}
+
+export async function layerCosts(
+  bench: Bench,
+  seconds: number,
+  issuer: Issuer,
+): Promise<{ figures: Figures; bounds: Bound[] }> {
+  say('parts')
+  const names = [WHOLE, ...new Set(parts.map(({ without }) => without))]
+  const running = new Map<string, Running>()
   try {
-    running.push(await start(bench, ours()))
-    for (const layer of layers)
-      running.push(await start(bench, ours({ ...layer, name: `without ${layer.name}` })))
-    const cpus = new Map<Running, number[]>(running.map((server) => [server, []]))
-    const load = { connections: 64, calls: 'modern' as const }
-    for (const server of running) await measure(bench, server, { ...load, until: { calls: 30_000 } })
-    for (let pass = 0; pass < passes; pass++) {
-      for (const server of rotated(running, pass)) {
-        const window = await measure(bench, server, { ...load, until: { seconds: windowSeconds } })
-        cpus.get(server)?.push(window.cpu)
+    running.set('floor', await start(bench, floor))
+    for (const name of names) running.set(name, await start(bench, parted(name, issuer)))
+    const all = [...running]
+    for (const [, server] of all)
+      await measure(bench, server, { connections: 64, calls: 'legacy', until: { calls: 20_000 } })
+    /** CPU us per call, by server and number of connections. */
+    const cpus = new Map<string, number[]>()
+    for (const connections of [64, 1]) {
+      for (let pass = 0; pass < PASSES; pass++) {
+        for (const [name, server] of rotated(all, pass)) {
+          const { cpu } = await measure(bench, server, { connections, calls: 'legacy', until: { seconds } })
+          const key = `${name} ${connections}`
+          cpus.set(key, [...(cpus.get(key) ?? []), cpu])
+          server.trim()
+        }
       }
     }
-    const [whole, ...reduced] = running.map((server) => cpus.get(server) ?? [])
-    const base = whole ?? []
+    const of = (name: string, connections: number) => cpus.get(`${name} ${connections}`) ?? []
+    const rows = parts.map((part) => {
+      const whole = of(part.beside ?? WHOLE, part.connections)
+      const less = of(part.without, part.connections)
+      const floors = of('floor', part.connections)
+      const costs = whole.map((value, pass) => value - (less[pass] ?? Number.NaN))
+      return { part, costs, floors: median(costs.map((cost, pass) => cost / (floors[pass] ?? Number.NaN))) }
+    })
     return {
-      title: 'Layers',
-      note: `CPU us per call that go away with the layer, modern era, 64 connections: the median difference of ${passes} interleaved windows; where the range spans zero the noise was larger than the layer. All on: ${median(base).toFixed(1)}.`,
-      columns: ['layer', 'CPU us/call without it', 'it costs', 'range'],
-      rows: layers.map(({ name }, i) => {
-        const without = reduced[i] ?? []
-        const costs = base.map((value, pass) => value - (without[pass] ?? Number.NaN))
-        const range = `${Math.min(...costs).toFixed(1)} to ${Math.max(...costs).toFixed(1)}`
-        return [name, median(without), median(costs), range]
-      }),
+      figures: {
+        title: 'Parts',
+        note: `CPU us per call that go away with the part, legacy era, a token, 10 rules, every kind of limit, from the sources: the median difference of ${PASSES} interleaved windows of ${seconds} s; where the range spans zero the noise was larger than the part. The whole: ${median(of(WHOLE, 64)).toFixed(1)}, the floor ${median(of('floor', 64)).toFixed(1)}, at 64 connections; ${median(of(WHOLE, 1)).toFixed(1)} and ${median(of('floor', 1)).toFixed(1)} at one.`,
+        columns: ['part', 'it costs', 'range', 'in floors'],
+        rows: rows.map(({ part, costs, floors }) => [
+          part.name,
+          median(costs),
+          `${Math.min(...costs).toFixed(1)} to ${Math.max(...costs).toFixed(1)}`,
+          floors.toFixed(3),
+        ]),
+      },
+      bounds: rows.flatMap(({ part: { name, bound }, floors }) =>
+        bound === undefined
+          ? []
+          : [{ what: `${name}, in floors`, measured: floors, bound, kind: 'ceiling' as const }],
+      ),
     }
   } finally {
-    for (const server of running) await server.stop()
+    for (const [, server] of running) await server.stop()
   }
 }

@@ -44,8 +44,9 @@ async function main(): Promise<number> {
     const figures: Figures[] = [...compareFigures(comparison, plan), startFigures(starts, targets)]
     if (!quick) {
       figures.push(...(await scale(bench, withOurs ? [floor, ours()] : [floor], 1.2)))
-      if (withOurs) figures.push(await layerCosts(bench, 1))
     }
+    const parts = issuer !== undefined && !quick ? await layerCosts(bench, 0.8, issuer) : undefined
+    if (parts !== undefined) figures.push(parts.figures)
     const keysAndRules = withOurs && !quick ? await accessScale(bench, 1) : undefined
     if (keysAndRules !== undefined) figures.push(keysAndRules.figures)
     return publish(
@@ -67,6 +68,7 @@ async function main(): Promise<number> {
           : [
               ...compareBounds(comparison),
               ...(keysAndRules === undefined ? [] : [keysAndRules.bound]),
+              ...(parts === undefined ? [] : parts.bounds),
               {
                 what: 'ready: ours over the start of bare Node',
                 measured: withOurs ? startRatio(starts, 'ours') : Number.NaN,

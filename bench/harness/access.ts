@@ -97,7 +97,10 @@ export function prepareAccess(live: string, { issuer, keys, rules }: Access): Pr
     env: [`dev${i}`, 'stg'],
   }))
   const deny = [{ name: 'no-secrets', module: 'secrets' }]
-  const allow = [...others, { tool: 'ductape_*', effect: ['read', 'write'], env: ['dev', 'stg', 'prd'] }]
+  const allow = [
+    ...others,
+    { tool: 'ductape_*', effect: ['read', 'write'], env: ['dev', 'stg', 'prd'], approval: 'none' },
+  ]
   write('policy.yaml', { version: 1, roles: { [role]: { allow, deny } } })
   const config = [`publicUrl: ${publicUrl}`, 'catalogue: enforce', 'receipts: { keys: boot }']
   if (issuer !== undefined) {
