@@ -1,6 +1,7 @@
 // npm run generate: writes every generated file. With --check it writes nothing and names those that differ.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
+import { APPROVAL_PAGE_PATH, approvalPageText } from './generate/approvals.ts'
 import { CHART_FILES } from './generate/chart.ts'
 import { CLIENT_TYPES_PATH, clientTypesText } from './generate/client.ts'
 import {
@@ -33,6 +34,7 @@ export const GENERATED: Readonly<Record<string, () => string | Promise<string>>>
   [INJECTED_TOOLS_PATH]: injectedToolsText,
   [RECORD_SCHEMA_PATH]: recordSchemaText,
   [OPENAPI_PATH]: openApiText,
+  [APPROVAL_PAGE_PATH]: approvalPageText,
   [CLIENT_TYPES_PATH]: clientTypesText,
   [SIZING_PATH]: sizingText,
   ...VECTOR_FILES,

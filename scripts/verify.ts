@@ -70,6 +70,24 @@ const areas: readonly Area[] = [
     minutes: 30,
   },
   {
+    name: 'guards',
+    what: 'attacks and benign texts of all guards, fuzz, the worst capped input',
+    script: 'scripts/verify/guards.ts',
+    minutes: 10,
+  },
+  {
+    name: 'approvals',
+    what: '100,000 interleavings of approvals, 2,000 rounds over three processes and Redis',
+    script: 'scripts/verify/approvals.ts',
+    minutes: 25,
+  },
+  {
+    name: 'replay',
+    what: '100,000 calls with timeouts and resets: no effect twice',
+    script: 'scripts/verify/replay.ts',
+    minutes: 20,
+  },
+  {
     name: 'population',
     what: '20,000 mixed calls with a kill, a restart and a drain: records, counters and effects agree',
     script: 'scripts/verify/population.ts',

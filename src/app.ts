@@ -8,7 +8,7 @@ import { createEvidence, type Evidence } from './audit/evidence.ts'
 import { createFloods } from './audit/floods.ts'
 import { createHealth } from './audit/health.ts'
 import { createReceipts } from './audit/receipt.ts'
-import { createRecordWriter } from './audit/record.ts'
+import { createRecordWriter, type RecordWriter } from './audit/record.ts'
 import type { Witness } from './audit/witness.ts'
 import type { SinkWriter } from './audit/writer.ts'
 import { createBackendClient } from './backend/client.ts'
@@ -31,12 +31,12 @@ import { prepareAnswers } from './http/answer.ts'
 import { preflight, prepareCors } from './http/cors.ts'
 import { createListener } from './http/listener.ts'
 import { createOpsListener } from './http/ops.ts'
-import { isOpen } from './http/paths.ts'
+import { isForPeople, isOpen, publicPath } from './http/paths.ts'
 import { createPeerBucket } from './http/peer-bucket.ts'
 import { encodeRest } from './http/rest.ts'
 import type { Router } from './http/router.ts'
 import { securityHeaders } from './http/security-headers.ts'
-import { stdioPrincipal } from './identity/index.ts'
+import { peopleCallers, stdioPrincipal } from './identity/index.ts'
 import { decodeMcp } from './mcp/decode.ts'
 import { prepareEncoder, progressNotification } from './mcp/encode.ts'
 import type { SdkHandler } from './mcp/sdk.ts'
@@ -70,6 +70,9 @@ export interface Overrides {
   stages?: readonly StageRow[]
   /** What holds without live/limits.yaml. */
   limits?: LimitRules | undefined
+  records?: RecordWriter
+  /** Makes the receipts. */
+  issue?(call: Call): Promise<void>
 }
 
 export interface App {
@@ -139,12 +142,13 @@ export async function createApp(config: Config, ports: Ports, overrides: Overrid
   const metrics = createMetrics({
     inFlight: () => inFlight,
     audit: health.stats,
+    receiptFailures: () => receipts.failures(),
     ready: () => notReady().length === 0,
     liveAges: live.ages,
     storeAvailable: () => ports.store.available(),
     build: { version: ports.server.version, node: process.version },
   })
-  const records = createRecordWriter(chain, { tick: ports.tick, digests })
+  const records = overrides.records ?? createRecordWriter(chain, { tick: ports.tick, digests })
   const receipts = createReceipts({
     signer: ports.signingKeys.current,
     issuer: config.publicUrl ?? `urn:ductape-mcp:${ports.instance}`,
@@ -158,8 +162,12 @@ export async function createApp(config: Config, ports: Ports, overrides: Overrid
 
   const decided = (call: Call): Verdict | Promise<Verdict> => {
     // Who was let in with the head could send the body long after, and live on past a revocation.
-    if (ports.tick() - call.startedTick > LOOK_AGAIN && identity.isRevoked(call.principal))
-      return identity.challenges.answer(deny('token_revoked'))
+    if (ports.tick() - call.startedTick > LOOK_AGAIN) {
+      if (identity.isRevoked(call.principal)) return identity.challenges.answer(deny('token_revoked'))
+      // Administration goes on whatever is switched off.
+      const off = call.tool && parts.killSwitch.killed(call)
+      if (off !== undefined) return deny('killed', off)
+    }
     ports.tracing?.start(call)
     return evidence.decided(call)
   }
@@ -174,6 +182,7 @@ export async function createApp(config: Config, ports: Ports, overrides: Overrid
     {
       transport: {
         publicUrl: config.publicUrl,
+        peopleUrl: config.peopleUrl,
         allowedHosts: config.http.allowedHosts,
         allowedOrigins: config.http.allowedOrigins,
         maxBody: config.http.maxBody,
@@ -181,7 +190,7 @@ export async function createApp(config: Config, ports: Ports, overrides: Overrid
         peerOf: identity.peerOf,
         admit: createPeerBucket({ ...config.http.peerRate, tick: ports.tick }).take,
       },
-      identity: { ...identity.options, isOpen },
+      identity: { ...identity.options, isOpen, people: peopleCallers(identity.people, isForPeople) },
       protocol: { maxBody: config.http.maxBody, decodeMcp },
       resolve: { tools, modeOf: credentials.modeOf },
       validate: { credentialId: parts.credentialId, heldId: parts.heldId },
@@ -235,12 +244,12 @@ export async function createApp(config: Config, ports: Ports, overrides: Overrid
       ? encodeMcp(call)
       : encodeRest(call)
   const withCors = prepareCors(config.http.allowedOrigins)
-  const { encode, answer } = prepareAnswers({
+  const answer = prepareAnswers({
     draft: inItsForm,
     fault: recorder.fault,
     digest: digests.result,
     evidence,
-    issue: receipts.issue,
+    issue: overrides.issue ?? receipts.issue,
     withCors,
   })
 
@@ -257,13 +266,16 @@ export async function createApp(config: Config, ports: Ports, overrides: Overrid
     tools,
     modeOf: credentials.modeOf,
     sharedListing: !identity.configured && config.live === undefined,
-    challenges: identity.challenges,
+    identity,
+    approvals: parts.approvals,
     sdk,
     revoke: parts.revoke,
+    killSwitch: parts.killSwitch,
     decided,
     receiptKeys: ports.signingKeys.jwks,
     version: ports.server.version,
-    publicUrl: config.publicUrl,
+    origins: config,
+    now: ports.now,
   })
   const router = once(
     async (): Promise<Router> => (await import('./http/router.ts')).createRouter(routes.list),
@@ -295,7 +307,6 @@ export async function createApp(config: Config, ports: Ports, overrides: Overrid
     {
       open: (request, peer) => open(request, peer, 'http'),
       run,
-      encode,
       answer,
       route: (call, message, response) => routed(call, async () => (await router())(call, message, response)),
       notification: progressNotification,
@@ -336,7 +347,7 @@ export async function createApp(config: Config, ports: Ports, overrides: Overrid
       await run(call)
       if (call.denial !== undefined || call.result !== undefined) return done(call, await answer(call))
       const route = routes.list.find(
-        (row) => row.method === request.method.toLowerCase() && row.path === request.path,
+        (row) => row.method === request.method.toLowerCase() && row.path === publicPath(request.path)?.path,
       )
       return done(call, await routed(call, async () => route?.answer(call)))
     },

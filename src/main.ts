@@ -53,6 +53,10 @@ const COMMANDS: Record<string, Command> = {
     summary: 'write what an auditor asks for, from verified records',
     run: async (argv, io) => (await import('./cli/evidence.ts')).evidenceCommand(argv, io),
   },
+  approvals: {
+    summary: 'list, approve and deny calls that wait for a person',
+    run: async (argv, io) => (await import('./client/approvals.ts')).approvalsCommand(argv, io),
+  },
   revoke: {
     summary: 'revoke a credential on all replicas',
     run: async (argv, io) => (await import('./cli/revoke.ts')).revokeCommand(argv, io),

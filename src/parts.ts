@@ -1,11 +1,17 @@
 // Puts together what lives beneath the calls: fleet key, store, revocations, identity, live files, limits and credentials.
-import { type Approvals, createApprovals } from './admission/approval/index.ts'
+import {
+  type Approvals,
+  createApprovals,
+  createNotifier,
+  type NotifierPorts,
+} from './admission/approval/index.ts'
 import { createKillSwitch, type KillSwitch } from './admission/kill/index.ts'
 import { createLimiter, defaultLimits, type Limiter } from './admission/limits/index.ts'
 import { createReplay, type Replay } from './admission/replay/index.ts'
 import { createDigests, type Digests } from './audit/digests.ts'
 import type { SigningKeys } from './audit/keys.ts'
 import type { LiveChange } from './audit/record.ts'
+import { prepareTimeouts } from './backend/timeouts.ts'
 import { listOperations } from './catalogue/operations.ts'
 import { type Config, createFileWatcher, type FileSource, formatProblems } from './config/index.ts'
 import type { Denial } from './core/denials.ts'
@@ -16,11 +22,11 @@ import type { Principal } from './core/principal.ts'
 import type { LimitRules } from './core/runtime.ts'
 import type { Store } from './core/store.ts'
 import { shownName } from './core/text.ts'
-import { type Credentials, createCredentials, type KeyKind } from './credentials/index.ts'
+import { type Credentials, createCredentials, type KeyKind, keyKindOf } from './credentials/index.ts'
 import { createIdentity, type Identity, type IdentityPorts } from './identity/index.ts'
 import { adminRevocations, createRevocations } from './identity/revocations/index.ts'
 import { createFleetHolder, prepareCredentialId } from './keys/index.ts'
-import { createLive, type Live } from './runtime.ts'
+import { createLive, type Live, namesOf } from './runtime.ts'
 import type { Log } from './telemetry/log.ts'
 
 export interface PartPorts {
@@ -37,6 +43,8 @@ export interface PartPorts {
   files: FileSource
   /** GET of a document of an authorization server. */
   fetch: IdentityPorts['fetch']
+  /** Sends and signs what people are told of calls that wait for them; undefined = nobody is told. */
+  notify?: Pick<NotifierPorts, 'send' | 'sign'> | undefined
   /** What receipts and checkpoints are signed with. */
   signingKeys: SigningKeys
   /** The fleet key as it was read at the start, or one made for this start. */
@@ -116,7 +124,7 @@ export async function createParts(
   }
 
   const revocations = createRevocations({ store, fleet, now, onEvent, pollEvery: POLL })
-  const identity = await createIdentity(config.auth, config.publicUrl, config.listen.kind === 'unix', {
+  const identity = await createIdentity(config.auth, config, config.listen.kind === 'unix', {
     fetch: ports.fetch,
     now,
     tick,
@@ -138,13 +146,23 @@ export async function createParts(
   })
   for (const { path, apply } of credentials.files) watcher.watch(path, apply)
 
+  const operations = listOperations(config.catalogue !== 'enforce')
+  const killSwitch = createKillSwitch({
+    store,
+    fleet,
+    names: namesOf(operations),
+    now,
+    pollEvery: POLL,
+    onEvent,
+  })
   const live = await createLive({
     directory: config.live,
     watcher,
     authenticated: identity.configured,
     stableCredentialIds: fleet.shared,
-    operations: listOperations(config.catalogue !== 'enforce'),
+    operations,
     revocations,
+    kill: killSwitch,
     onApplied: (file, digest) => {
       hooks.reloaded({ file, applied: true, digest, policyDigest: live.current().policy?.digest })
       // What was verified under the old files is looked at again.
@@ -170,9 +188,35 @@ export async function createParts(
 
   const digests = createDigests({ fleet, random: ports.random })
   const shared = { store, fleet, onEvent, digest: digests.request }
-  const killSwitch = createKillSwitch({ ...shared, now, pollEvery: POLL })
-  const replay = createReplay(shared)
-  const approvals = createApprovals({ ...shared, now, random: ports.random, peopleUrl: config.peopleUrl })
+  const timeouts = prepareTimeouts(config.backend.timeout, config.backend.methodTimeouts)
+  const replay = createReplay({
+    ...shared,
+    settings: config.replay,
+    now,
+    // By the names that the tool itself looks up: those of the catalogue are not there for a method outside it.
+    deadline: ({ arguments: { module, method } }) => timeouts(String(module), String(method)),
+    keyOf: ({ credentials: [sent], principal, tool, credentialId }) => {
+      const kind = tool && keyKindOf(tool)
+      return sent ?? (kind && credentials.heldCredential(principal.tenant, kind, credentialId)?.[kind])
+    },
+  })
+  const approvals = createApprovals({
+    ...shared,
+    now,
+    random: ports.random,
+    peopleUrl: config.peopleUrl,
+    people: config.auth?.people && {
+      clients: [config.auth.people.clientId, ...config.auth.people.clients],
+    },
+    notifier:
+      ports.notify &&
+      createNotifier({
+        ...ports.notify,
+        now,
+        wait: (ms) => new Promise((resolve) => void setTimeout(resolve, ms).unref()),
+        onEvent,
+      }),
+  })
 
   const injected = Object.values(config.credentials.tenants).filter(
     (tenant) => (tenant.mode ?? config.credentials.mode) === 'injected',
@@ -181,7 +225,7 @@ export async function createParts(
   const allLacking = (): boolean => injected > 0 && credentials.status().lacking.length === injected
 
   await watcher.look()
-  await revocations.start()
+  await Promise.all([revocations.start(), killSwitch.start()])
   let timer: NodeJS.Timeout | undefined
 
   return {
@@ -201,12 +245,15 @@ export async function createParts(
       ...live.notReady(),
       ...identity.notReady(),
       ...(live.current().policy === undefined ? ['there is no policy: live/policy.yaml'] : []),
-      // A replica that starts without its store knows nothing of what was revoked.
-      ...(revocations.stats().synced ? [] : ['the store has not been reached since the start']),
+      // A replica that starts without its store knows nothing of what was revoked or switched off.
+      ...(revocations.stats().synced && killSwitch.stats().synced
+        ? []
+        : ['the store has not been reached since the start']),
       ...(allLacking() ? ['no tenant has a Ductape key: look at the files of credentials.tenants'] : []),
     ],
     warnings: () => [
       ...live.stale(),
+      ...killSwitch.warnings(),
       ...credentials.status().lacking.map((tenant) => `no Ductape key for the tenant ${shownName(tenant)}`),
       ...credentials
         .status()
@@ -222,6 +269,7 @@ export async function createParts(
       timer ??= setInterval(() => {
         void watcher.look()
         void limiter.maintain()
+        void replay.maintain()
         hooks.sweep()
       }, LOOK_EVERY)
       timer.unref()
@@ -230,6 +278,7 @@ export async function createParts(
       clearInterval(timer)
       revocations.close()
       killSwitch.close()
+      approvals.close()
       await limiter.close()
       await store.close()
     },
@@ -237,7 +286,10 @@ export async function createParts(
 }
 
 /** Events by how loud the log is about them; the others are warnings. */
-const LOUD = new Set(['revocations_forged', 'oauth_keys_failed', 'limits_full', 'revocations_full'])
+const LOUD = new Set([
+  ...['revocations_forged', 'revocations_full', 'kill_forged', 'kill_full', 'approval_forged'],
+  ...['oauth_keys_failed', 'limits_full'],
+])
 const QUIET = new Set(['revocation_added', 'oauth_keys_loaded'])
 const NO_CAPS: ReadonlyMap<string, number> = new Map()
 /** Ids carry the id of the fleet key that made them; a pattern names none. */

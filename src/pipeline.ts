@@ -14,6 +14,7 @@ import { prepareCredentials } from './credentials/stage.ts'
 import { type ProtocolOptions, prepareProtocol } from './http/protocol.ts'
 import { prepareTransport, type TransportOptions } from './http/transport.ts'
 import { prepareIdentity } from './identity/stage.ts'
+import { prepareScan } from './response/scan/index.ts'
 import { prepareShape, type ShapeOptions } from './response/shape.ts'
 
 /** What the stages are made of; app.ts puts it together. */
@@ -75,6 +76,8 @@ export const STAGES: readonly StageRow[] = [
   { name: 'backend', group: 'execution', prepare: (parts) => prepareBackend(parts.backend) },
   // Nothing reaches the caller that has not been through here.
   { name: 'shape', group: 'response', prepare: (parts) => prepareShape(parts.shape) },
+  // On the very text that the caller would get.
+  { name: 'scan', group: 'response', prepare: () => prepareScan() },
 ]
 
 /** What watches the calls: records, span, metric. */

@@ -1,4 +1,5 @@
 // Compiles what the files of live/ say into the Runtime that calls keep; a bad file keeps the last good one and says so (design.md 5).
+import { isKnown, type Kill, type Names, readableKills } from './admission/kill/index.ts'
 import { compileLimits } from './admission/limits/index.ts'
 import { compilePolicy, loadConditionsFor, localPolicy } from './admission/policy/index.ts'
 import {
@@ -26,6 +27,10 @@ export interface LiveOptions {
   revocations: {
     setLive(entries: readonly Revocation[]): void
     addLive(entries: readonly Revocation[]): void
+  }
+  kill: {
+    setLive(entries: readonly Kill[]): void
+    addLive(entries: readonly Kill[]): void
   }
   /** Told after each file that was taken or refused. */
   onApplied(file: LiveFile, digest: string): void
@@ -69,11 +74,20 @@ const EMPTY: Fault = {
   fix: 'Write version: 1, and what it shall hold.',
 }
 
+/** The tools and modules of the operations. */
+export function namesOf(operations: LiveOptions['operations']): Names {
+  return {
+    tools: new Set(operations.map(({ tool }) => tool)),
+    modules: new Set(operations.flatMap(({ module }) => module ?? [])),
+  }
+}
+
 export async function createLive(options: LiveOptions): Promise<Live> {
   const parseLive = options.directory === undefined ? undefined : await loadLiveParser()
   const known = new Set(
     options.operations.flatMap(({ tool, module, method }) => [tool, `${tool}:${module}.${method}`]),
   )
+  const names = namesOf(options.operations)
   const states = new Map<LiveFile, State>()
   let runtime: Runtime = {
     policy: options.authenticated ? undefined : localPolicy(),
@@ -119,6 +133,22 @@ export async function createLive(options: LiveOptions): Promise<Live> {
       options.revocations.setLive(value.revocations)
       return []
     },
+    'kill.yaml': ({ kill }) => {
+      const faults = kill.flatMap((entry, index): Fault[] =>
+        isKnown(entry, names)
+          ? []
+          : [
+              {
+                path: `kill[${index}].value`,
+                message: `is no ${entry.kind} of this service`,
+                fix: 'Write a name as records show it: ductape_execute is a tool, databases a module.',
+              },
+            ],
+      )
+      if (faults.length === 0) options.kill.setLive(kill)
+      else options.kill.addLive(kill)
+      return faults
+    },
   }
 
   const take = async <File extends LiveFile>(file: File, change: FileChange): Promise<readonly Problem[]> => {
@@ -133,6 +163,7 @@ export async function createLive(options: LiveOptions): Promise<Live> {
     if (!parsed.ok) {
       // What can be read of them still counts: a slip in one line must not let a revoked credential back in.
       if (file === 'revocations.yaml') options.revocations.addLive(readableRevocations(parsed.unchecked))
+      if (file === 'kill.yaml') options.kill.addLive(readableKills(parsed.unchecked))
       return parsed.problems
     }
     return placed(compile[file](parsed.value, change.digest))

@@ -67,6 +67,7 @@ const ORDER = [
   'credentials',
   'backend',
   'shape',
+  'scan',
 ]
 
 describe('the table', () => {

@@ -3,7 +3,8 @@ import { readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { parse, stringify } from 'yaml'
 import { CONFIG_KEYS } from '../../src/config/keys.ts'
-import { isPrivateAddress, type OUTBOUND } from '../../src/outbound.ts'
+import { isPrivateAddress } from '../../src/core/private-address.ts'
+import type { OUTBOUND } from '../../src/outbound.ts'
 import { at, readme } from './chart/readme.ts'
 import { chartSchema, EGRESS, type Schema } from './chart/schema.ts'
 import { type ValueRow, valueRows } from './chart/values.ts'
@@ -70,12 +71,13 @@ function checkVersions(): void {
     throw new Error(`chart: Chart.yaml has not the version ${version} of package.json`)
 }
 
-/** Which value of the chart says that a row of the table is used; none: always. */
+/** Which values of the chart say that a row of the table is used: one is enough, and without any it always is. */
 const USED_WITH = {
   backend: [],
-  issuer: ['config', 'auth', 'oauth'],
-  store: ['store', 'redis', 'url'],
-  witness: ['config', 'audit', 'witness', 'url'],
+  issuer: ['config.auth.oauth', 'config.auth.people'],
+  store: ['store.redis.url'],
+  witness: ['config.audit.witness.url'],
+  notifications: ['config.outbound.notifications.url'],
   otlp: ['otel'],
   service: undefined,
 } satisfies Record<keyof typeof OUTBOUND, string[] | undefined>

@@ -1,7 +1,6 @@
 // Writes what derives from the config schema: schema/config.schema.json and docs/reference/config.md.
 import { configJsonSchema } from '../../src/config/json-schema.ts'
 import { CONFIG_KEYS, CONFIG_SECTIONS, type ConfigKey, HOMES, type Home } from '../../src/config/keys.ts'
-import { LATER_KEYS } from '../../src/config/schema.ts'
 
 export const CONFIG_SCHEMA_PATH = 'schema/config.schema.json'
 export const CONFIG_REFERENCE_PATH = 'docs/reference/config.md'
@@ -55,10 +54,6 @@ export function configReferenceText(): string {
     if (home === 'config.yaml') continue
     parts.push(`## ${home}\n\n${LIVE[home]}\n\n${table(CONFIG_KEYS.filter((key) => key.home === home))}`)
   }
-  const later = LATER_KEYS.map((key) => `\`${key}\``).join(', ')
-  parts.push(
-    `## Not in this version\n\nThese keys have a place in the format but no effect yet, so naming one is an error: ${later}.\n`,
-  )
   return parts.join('\n')
 }
 
@@ -69,6 +64,7 @@ const LIVE: Readonly<Record<Exclude<Home, 'config.yaml'>, string>> = {
   'live/limits.yaml': 'How much everybody may use: [limits](../operate/limits.md).',
   'live/revocations.yaml':
     'Credentials that are refused although they are valid: [identity](../operate/identity.md).',
+  'live/kill.yaml': 'What is switched off: [kill switch](../operate/kill-switch.md).',
 }
 
 /** `static` is read at the start, `live` whenever the file changes. */

@@ -35,6 +35,7 @@ const HEADS: Readonly<Record<StageName, string>> = {
   credentials: 'there is no Ductape key to send with the call; nothing was sent to the backend',
   backend: 'the backend was asked, or could not be',
   shape: 'the answer of the backend could not be passed on',
+  scan: 'the answer holds what must not be passed on; the operation took effect',
 }
 
 export function errorsText(): string {

@@ -25,6 +25,7 @@ export async function metricsText(): Promise<string> {
   const metrics = createMetrics({
     inFlight: () => 0,
     audit: () => ({ written: 0, pendingBytes: 0, failing: false, chain: undefined, witnessFailures: 0 }),
+    receiptFailures: () => 0,
     ready: () => true,
     liveAges: () => [],
     storeAvailable: () => true,

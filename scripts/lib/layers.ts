@@ -22,6 +22,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'runtime',
     'cli/io.ts',
     'cli/identity.ts',
+    'cli/table.ts',
     'config/index.ts',
     'outbound',
     'telemetry/spans.ts',

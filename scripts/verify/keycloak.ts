@@ -46,7 +46,7 @@ const REALM = realmOf({
 const SCOPES = { planner: ['ductape:read', 'ductape:write'] }
 
 const POLICY = {
-  roles: { reader: { allow: [{ effect: 'read' }] }, writer: { allow: [{ effect: ['read', 'write'] }] } },
+  roles: { reader: { allow: [{ effect: 'read' }] }, writer: { allow: [{ effect: ['read', 'write'], approval: 'none' }] } },
 }
 
 const WRITE = {

@@ -53,6 +53,7 @@ async function checkLive(
     read: async (path) => Buffer.from(texts.get(path) ?? ''),
   })
   const good: string[] = []
+  let off = 0
   const problems: Problem[] = []
   await createLive({
     directory: folder,
@@ -61,6 +62,12 @@ async function checkLive(
     stableCredentialIds: keys.fleet !== undefined,
     operations: listOperations(catalogue !== 'enforce'),
     revocations: { setLive: () => undefined, addLive: () => undefined },
+    kill: {
+      setLive: (entries) => {
+        off = entries.length
+      },
+      addLive: () => undefined,
+    },
     onApplied: (file) => good.push(file),
     onRefused: (file, found) =>
       problems.push(...found.map((one) => (one.source === '' ? { ...one, source: `live/${file}` } : one))),
@@ -77,7 +84,7 @@ async function checkLive(
         'live',
         good.length === 0
           ? `${folder} holds none of the files: the defaults hold`
-          : `good: ${good.join(', ')}`,
+          : `good: ${good.join(', ')}${off === 0 ? '' : `; entries of kill.yaml, which switch something off: ${off}`}`,
       )
 }
 
@@ -109,6 +116,7 @@ const PROBLEMS: Readonly<Record<FetchProblem, string>> = {
   no_metadata: 'has no metadata at either of its two places',
   issuer_differs: 'names another issuer in its metadata',
   jwks_uri_refused: 'names no usable jwks_uri in its metadata',
+  endpoints_refused: 'names no usable authorization_endpoint and token_endpoint in its metadata',
   not_a_key_set: 'publishes no key set at its jwks_uri',
   too_many_keys: 'publishes too many keys',
 }
@@ -116,10 +124,20 @@ const PROBLEMS: Readonly<Record<FetchProblem, string>> = {
 /** Fetches the keys of every issuer, as the service does at its first token; no token is sent. */
 async function checkIssuers(config: Config, { io, timeout }: CheckPorts): Promise<Check> {
   const { auth, publicUrl, outbound } = config
-  if (auth?.oauth === undefined || publicUrl === undefined) return skipped('issuers', 'no auth.oauth')
-  const settings = new Map(auth.oauth.issuers.map((one) => [one.issuer, one]))
+  const { people } = auth ?? {}
+  const ofAgents = auth?.oauth?.issuers ?? []
+  const others =
+    people === undefined || ofAgents.some(({ issuer }) => issuer === people.issuer) ? [] : [people]
+  if (publicUrl === undefined || ofAgents.length + others.length === 0)
+    return skipped('issuers', 'neither auth.oauth nor auth.people')
+  const issuers = [
+    ...ofAgents,
+    ...others.map((one) => ({ ...one, roles: {}, requireBinding: 'none' as const })),
+  ]
+  const settings = new Map(issuers.map((one) => [one.issuer, one]))
   const oauth = createOauth(
-    { ...auth.oauth, publicUrl },
+    // No token is looked at here.
+    { skew: 0, maxLifetime: 0, maxTokenBytes: 0, publicUrl, issuers },
     {
       fetch: async (url, name) => {
         const issuer = settings.get(name)
@@ -136,7 +154,6 @@ async function checkIssuers(config: Config, { io, timeout }: CheckPorts): Promis
       },
       tick: () => performance.now(),
       revocations: NOTHING_REVOKED,
-      // No token is looked at here.
       dpop: { verify: () => deny('proof_invalid') },
       onEvent: () => undefined,
     },
@@ -152,7 +169,7 @@ async function checkIssuers(config: Config, { io, timeout }: CheckPorts): Promis
     : finding(
         'issuers',
         lines.join('\n'),
-        'Check issuer, jwksUri, ca and privateNetwork in auth.oauth.issuers, and the egress rules of the network.',
+        'Check issuer, jwksUri, ca and privateNetwork in auth.oauth.issuers and auth.people, and the egress rules of the network.',
       )
 }
 

@@ -45,6 +45,56 @@ export const CROSS_CHECKS: readonly CrossCheck[] = [
   },
   {
     level: 'problem',
+    reads: ['auth', 'peopleUrl'],
+    check: ({ auth, peopleUrl }) =>
+      auth?.people !== undefined && peopleUrl === undefined
+        ? {
+            path: ['auth', 'people'],
+            message: 'needs peopleUrl, where people find the page and which their tokens name as audience',
+            fix: 'Set peopleUrl to the origin under which people reach the service.',
+          }
+        : peopleUrl !== undefined && auth?.people === undefined
+          ? {
+              path: ['peopleUrl'],
+              message: 'needs auth.people: without it nobody can sign in to approve',
+              fix: 'Set auth.people, or remove peopleUrl.',
+            }
+          : undefined,
+  },
+  {
+    level: 'problem',
+    reads: ['publicUrl', 'peopleUrl'],
+    check: ({ publicUrl, peopleUrl }) =>
+      peopleUrl !== undefined && peopleUrl === publicUrl
+        ? {
+            path: ['peopleUrl'],
+            message: 'is publicUrl: tokens for agents and for people could not be told apart',
+            fix: 'Give the people an origin of their own.',
+          }
+        : undefined,
+  },
+  {
+    level: 'problem',
+    reads: ['auth', 'publicUrl', 'peopleUrl'],
+    check: ({ auth, publicUrl, peopleUrl }) => {
+      if (auth?.people === undefined) return undefined
+      const ofPeople = [peopleUrl, ...(auth.people.audience ?? [])]
+      const ofAgents = [
+        publicUrl,
+        `${publicUrl}/mcp`,
+        ...(auth.oauth?.issuers.flatMap(({ audience }) => audience ?? []) ?? []),
+      ]
+      return ofPeople.some((one) => one !== undefined && ofAgents.includes(one))
+        ? {
+            path: ['auth', 'people'],
+            message: 'shares an audience with the agents, so that no token for it would count anywhere',
+            fix: 'Give the people an audience of their own at the issuer.',
+          }
+        : undefined
+    },
+  },
+  {
+    level: 'problem',
     reads: ['auth', 'listen'],
     check: ({ auth, listen }) =>
       auth?.mtls !== undefined && listen.kind !== 'unix'
@@ -92,6 +142,19 @@ export const CROSS_CHECKS: readonly CrossCheck[] = [
             message:
               'is shared, and without keys.fleet every replica would take the entries of the others for forged',
             fix: 'Set keys.fleet: { file: ... }, the same for all replicas.',
+          }
+        : undefined,
+  },
+  {
+    level: 'warning',
+    reads: ['replay', 'store'],
+    check: ({ replay, store }) =>
+      replay.require !== 'none' && store === 'memory'
+        ? {
+            path: ['replay', 'require'],
+            message:
+              'demands keys that this process alone remembers: after a restart a repetition is executed again',
+            fix: 'Configure store.redis.',
           }
         : undefined,
   },

@@ -6,7 +6,7 @@ import { CONFIG_KEYS, HOMES, kindOf, schemaAt, unwrap } from './keys.ts'
 import { nearest } from './near.ts'
 import { type Problem, printable } from './problem.ts'
 import type { Reading } from './read.ts'
-import { configSchema, LATER_KEYS } from './schema.ts'
+import { configSchema } from './schema.ts'
 
 type Issue = z.core.$ZodIssue
 
@@ -101,9 +101,6 @@ function unknownKey(
   root: z.core.$ZodType,
 ): Problem {
   const full = [...path, key]
-  if (path.length === 0 && LATER_KEYS.includes(key)) {
-    return reading.problemAt(full, 'key', 'is not in this version', 'Remove it; a later version brings it.')
-  }
   const home = path.length === 0 ? otherHome(key, root) : undefined
   if (home !== undefined)
     return reading.problemAt(

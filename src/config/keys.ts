@@ -11,6 +11,7 @@ export const HOMES = {
   'live/keys.yaml': LIVE_SCHEMAS['keys.yaml'],
   'live/limits.yaml': LIVE_SCHEMAS['limits.yaml'],
   'live/revocations.yaml': LIVE_SCHEMAS['revocations.yaml'],
+  'live/kill.yaml': LIVE_SCHEMAS['kill.yaml'],
 } as const
 
 export type Home = keyof typeof HOMES

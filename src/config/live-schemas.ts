@@ -1,5 +1,6 @@
 // What each file of live/ may hold, composed of the features' own sections.
 import type * as z from 'zod'
+import { killSchema } from '../admission/kill/config.ts'
 import { limitsSchema } from '../admission/limits/config.ts'
 import { policySchema } from '../admission/policy/config.ts'
 import { keysSchema } from '../identity/apikey/config.ts'
@@ -12,6 +13,7 @@ export const LIVE_SCHEMAS = {
   'keys.yaml': keysSchema,
   'limits.yaml': limitsSchema,
   'revocations.yaml': revocationsSchema,
+  'kill.yaml': killSchema,
 } as const satisfies Record<LiveFile, z.ZodType>
 
 export type LiveValue<File extends LiveFile> = z.output<(typeof LIVE_SCHEMAS)[File]>

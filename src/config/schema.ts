@@ -1,5 +1,6 @@
 // The whole config file, composed of the features' own sections: a new section is its file and one line here.
 import * as z from 'zod'
+import { replaySection } from '../admission/replay/config.ts'
 import { auditSection, receiptsSection } from '../audit/config.ts'
 import { backendSection } from '../backend/config.ts'
 import { catalogueKey } from '../catalogue/config.ts'
@@ -44,10 +45,11 @@ export const configSchema = z.strictObject({
     .describe('Ductape keys: sent by the agent, or held here and never seen by it'),
   keys: keysSection.prefault({}).describe('Keys of this service itself'),
   store: storeSection.prefault('memory').describe('State that replicas share'),
+  replay: replaySection.prefault({}).describe('Calls with an idempotency key, which have their effect once'),
   live: filePath()
     .optional()
     .describe(
-      'Folder with policy.yaml, keys.yaml, limits.yaml and revocations.yaml, which are read again when they change',
+      'Folder with policy.yaml, keys.yaml, limits.yaml, revocations.yaml and kill.yaml, which are read again when they change',
     ),
   audit: auditSection.prefault({}).describe('Audit records'),
   receipts: receiptsSection.prefault({}).describe('Signed receipts'),
@@ -62,9 +64,6 @@ type DeepReadonly<T> = T extends readonly (infer Item)[]
 
 export type ConfigInput = z.input<typeof configSchema>
 export type Config = DeepReadonly<z.output<typeof configSchema>>
-
-// The top-level keys that later versions bring; naming one gets "not in this version", not "unknown".
-export const LATER_KEYS: readonly string[] = ['replay']
 
 // A running call and the next one see the same values: nobody may change them.
 export function freeze<T>(value: T): T {

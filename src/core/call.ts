@@ -55,6 +55,15 @@ export interface ApprovalNote {
   readonly expiresAt: number
 }
 
+/** What the scan of an answer has found: never the text itself. */
+export interface ScanNote {
+  readonly detector: 'secret' | 'personal' | 'invisible' | 'ansi' | 'instruction' | 'link'
+  /** Id of the rule, of ours or of live/scan.yaml. */
+  readonly rule: string
+  readonly count: number
+  readonly action: 'flag' | 'redact' | 'block'
+}
+
 /** What a guard has found in an argument: names of ours, never a text of the caller. */
 export interface GuardNote {
   readonly guard: 'sql' | 'cypher' | 'path' | 'url' | 'secret'
@@ -104,9 +113,13 @@ export interface Call {
   effect: Effect | undefined
   /** Credentials handed in this call: replaced wherever they turn up in answers, errors and records. */
   credentials: readonly string[]
+  /** Made of them by whoever needs it first (core/redact.ts). */
+  ownRedactor: Redactor | undefined
 
   /** What an administrative request does, a word of ours; undefined for everything else. */
   action: string | undefined
+  /** What it is done to, where that can be said: a kind, and a name that has been checked. */
+  target: string | undefined
 
   /** Filled in by policy. */
   credentialId: string | undefined
@@ -117,6 +130,8 @@ export interface Call {
   replay: unknown
   /** Id of the call whose answer this one repeats. */
   replayOf: string | undefined
+  /** Filled in by replay: the idempotency key that the backend gets, which no other caller can have. */
+  backendKey: string | undefined
   /** Filled in by approval, and by the person's decision. */
   approval: ApprovalNote | undefined
   /** What limits has reserved; settled when the call is closed. */
@@ -144,6 +159,8 @@ export interface Call {
   backendRequestId: string | undefined
   reply: BackendReply | undefined
   result: ToolResult | undefined
+  /** Filled in by scan; undefined where the stage has not run. */
+  scanned: readonly ScanNote[] | undefined
 
   /** Set when the decision has been recorded: from then on there is an outcome to record. */
   decided: boolean
@@ -200,12 +217,15 @@ export function openCall(origin: CallOrigin): Call {
     method: undefined,
     effect: undefined,
     credentials: NO_CREDENTIALS,
+    ownRedactor: undefined,
     action: undefined,
+    target: undefined,
     credentialId: undefined,
     policy: undefined,
     guarded: undefined,
     replay: undefined,
     replayOf: undefined,
+    backendKey: undefined,
     approval: undefined,
     reservation: undefined,
     deadline: undefined,
@@ -223,6 +243,7 @@ export function openCall(origin: CallOrigin): Call {
     backendRequestId: undefined,
     reply: undefined,
     result: undefined,
+    scanned: undefined,
     decided: false,
     stage: 'transport',
     denial: undefined,

@@ -16,6 +16,7 @@ export type StageName =
   | 'credentials'
   | 'backend'
   | 'shape'
+  | 'scan'
 
 /**
  * How a refusal looks over MCP: `http` = an HTTP status with a JSON-RPC error, `error` = a JSON-RPC error under HTTP 200,
@@ -124,14 +125,15 @@ export const DENIALS = {
   secret_reference_refused: row('guards', 403, 'result', -31095, false, 'The argument {detail} holds a secret reference, which this operation does not take.', 'Leave out $Secret{...}, or ask the operator to allow it in live/policy.yaml.'),
   idempotency_key_invalid: row('replay', 400, 'result', -31100, false, 'The idempotency key is not valid: {detail}.', 'Send 1 to 128 visible ASCII characters, best a new UUID for each operation.'),
   idempotency_key_required: row('replay', 400, 'result', -31101, false, 'This operation needs an idempotency key.', 'Send the header Idempotency-Key, or params._meta["app.ductape/idempotency-key"], with a new UUID; keep it when you repeat the call.'),
-  idempotency_key_reused: row('replay', 422, 'result', -31102, false, 'This idempotency key belongs to another request.', 'Use a new key for each operation.'),
+  idempotency_key_reused: row('replay', 422, 'result', -31102, false, 'This idempotency key belongs to another request of yours.', 'Use a new key for each operation; a repetition has the same tool and arguments.'),
   in_progress: row('replay', 409, 'result', -31103, true, 'A call with this idempotency key is still running.', 'Repeat the call with the same key later; the answer will be that of the first call.'),
-  already_executed: row('replay', 409, 'result', -31104, false, 'The call with this idempotency key has been sent to the backend already, and its answer is not kept.', 'Look at its effect; do not repeat it under another key before.'),
+  already_executed: row('replay', 409, 'result', -31104, false, 'The call with this idempotency key has been, or may have been, sent to the backend already, and its answer is not kept.', 'Look at its effect; do not repeat it under another key before.'),
   approval_required: row('approval', 403, 'result', -31110, true, 'A person has to approve this call first: {detail}', 'Have it approved at that address, then repeat the same call.'),
   approval_denied: row('approval', 403, 'result', -31111, false, 'A person has refused this call{detail}.', 'Do not repeat it; ask the person who refused it.'),
   approval_backlog: row('approval', 429, 'result', -31112, true, 'Too many calls of {detail} wait for an approval.', 'Wait until some are decided or have expired.'),
   approval_too_large: row('approval', 413, 'result', -31113, false, 'The arguments are larger than {detail}, too large to be shown to the person who would approve them.', 'Send less at once.'),
   approval_unavailable: row('approval', 403, 'result', -31074, false, 'A rule demands the approval of a person for this call, and this service has no place where it could be given.', 'Ask the operator to set peopleUrl and auth.people, or to change the rule.'),
+  state_invalid: row('protocol', 400, 'error', INVALID_PARAMS, false, 'The requestState was not given for this call.', 'Send back the requestState of the last answer as it was, with the same call; or leave it out.'),
   approval_unknown: row('approval', 404, 'http', -31114, false, 'There is no such approval.', 'It may have expired, been used, or belong to others; list those that wait.'),
   approval_decided: row('approval', 409, 'http', -31115, false, 'This approval has been decided already.', 'List those that wait.'),
   approver_refused: row('approval', 403, 'http', -31116, false, 'You cannot decide this approval: {detail}.', 'Another person of the same tenant has to.'),
@@ -152,6 +154,7 @@ export const DENIALS = {
   backend_too_large: row('backend', 502, 'result', -31037, false, 'The answer of the Ductape backend is larger than {detail}. The operation may have taken effect.', 'Ask for less: select fewer fields, or use limit and offset.'),
   cancelled: row('backend', 499, 'result', -31038, true, 'The caller went away before the call was sent.', 'Repeat the call.'),
   result_too_large: row('shape', 502, 'result', -31040, false, 'The result is larger than {detail}. The operation took effect.', 'Ask for less: select fewer fields, or use limit and offset.'),
+  result_blocked: row('scan', 502, 'result', -31041, false, 'The result holds {detail}, which must not leave this service. The operation took effect.', 'Ask for less: select only the fields that are needed, or ask the operator about the scan rules.'),
   internal_error: row('shape', 500, 'http', INTERNAL_ERROR, false, 'The service failed on this request. It has been recorded.', 'Report it to the operator with the request id.'),
 } satisfies Record<string, DenialRow>
 
@@ -167,6 +170,13 @@ export interface AskedApproval {
   /** Sealed; for `requestState`. */
   state: string
 }
+
+/** What every caller is shown of it. */
+export const shownApproval = ({ id, url, expiresAt }: AskedApproval): Omit<AskedApproval, 'state'> => ({
+  id,
+  url,
+  expiresAt,
+})
 
 /** A refusal or failure of one call. */
 export interface Denial {

@@ -18,10 +18,29 @@ export interface Redactor {
 // Only an escape that can stand for a visible character could hide a credential from a search of the source.
 const HIDING_ESCAPE = /\\[u/"\\]/
 
-/** Prepares the forms of a few credentials for one call. `held` goes first: it knows more of them, so that none that begins with one of these is left in part. */
-export function createRedactor(credentials: readonly string[], held?: Redactor): Redactor {
+/** Prepares the forms of a few credentials. */
+export function createRedactor(credentials: readonly string[]): Redactor {
   const { plain, forms } = formsOf(credentials)
-  const own = redactorOf(plain.length === 0, fewIn(plain), fewIn(forms))
+  return redactorOf(plain.length === 0, fewIn(plain), fewIn(forms))
+}
+
+interface Redacted {
+  readonly credentials: readonly string[]
+  /** Kept with the call, because several stages need it and the forms cost more than to look for them. */
+  ownRedactor: Redactor | undefined
+  readonly held: Redactor | undefined
+}
+
+/** Of the credentials that came with a call. */
+export const ownRedactor = (call: Omit<Redacted, 'held'>): Redactor => {
+  call.ownRedactor ??= createRedactor(call.credentials)
+  return call.ownRedactor
+}
+
+/** Of these and the keys of the service, which go first: there are more of them, so that none that begins with one of the caller's is left in part. */
+export function redactorFor(call: Redacted): Redactor {
+  const own = ownRedactor(call)
+  const { held } = call
   if (held === undefined) return own
   return {
     cleanPlain: (source) => held.cleanPlain(source) && own.cleanPlain(source),

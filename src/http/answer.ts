@@ -20,11 +20,7 @@ export interface AnswerParts {
   withCors(call: Call, answer: HttpAnswer): HttpAnswer
 }
 
-export interface Answers {
-  /** Without a receipt, at once. */
-  encode(call: Call): HttpAnswer
-  answer(call: Call): HttpAnswer | Promise<HttpAnswer>
-}
+export type Answers = (call: Call) => HttpAnswer | Promise<HttpAnswer>
 
 export function prepareAnswers({ draft, fault, digest, evidence, issue, withCors }: AnswerParts): Answers {
   /** Once for each call; a refusal is recorded here, because the receipt names its record. */
@@ -53,14 +49,11 @@ export function prepareAnswers({ draft, fault, digest, evidence, issue, withCors
     return withCors(call, finish(written, call.receipt))
   }
 
-  return {
-    encode: (call) => withCors(call, finish(write(call), undefined)),
-    answer(call) {
-      const written = write(call)
-      const kept = evidence.kept(call)
-      if (kept !== undefined || takesReceipt(call, written)) return proven(call, written, kept)
-      return withCors(call, finish(written, undefined))
-    },
+  return (call) => {
+    const written = write(call)
+    const kept = evidence.kept(call)
+    if (kept !== undefined || takesReceipt(call, written)) return proven(call, written, kept)
+    return withCors(call, finish(written, undefined))
   }
 }
 

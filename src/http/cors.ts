@@ -1,6 +1,7 @@
 // CORS for configured origins only (Fetch standard); without any, a browser gets no permission at all.
 import type { Call } from '../core/call.ts'
 import { type HttpAnswer, header } from '../core/http.ts'
+import { isForPeople } from './paths.ts'
 
 const ALLOWED_HEADERS =
   'accept, authorization, content-type, dpop, idempotency-key, mcp-method, mcp-name, mcp-protocol-version, traceparent, tracestate, x-request-id'
@@ -20,7 +21,7 @@ export function prepareCors(origins: readonly string[]): (call: Call, answer: Ht
     ]),
   )
   return ({ request }, answer) => {
-    if (allowed.size === 0 || request === undefined) return answer
+    if (allowed.size === 0 || request === undefined || isForPeople(request.path)) return answer
     const headers = allowed.get(header(request, 'origin') ?? '')
     return headers === undefined ? answer : { ...answer, headers: { ...answer.headers, ...headers } }
   }

@@ -20,10 +20,8 @@ export interface ListenerParts {
   open(request: HttpRequest | undefined, peer: string): Call
   /** The stages. */
   run(call: Call): Promise<void>
-  /** The answer of a call that the stages ended, at once where it has no receipt to wait for. */
+  /** The answer of a call that has ended, at once where it has no record and no receipt to wait for. */
   answer(call: Call): HttpAnswer | Promise<HttpAnswer>
-  /** The answer of what never became a request. */
-  encode(call: Call): HttpAnswer
   /** The answer of everything that is no call. */
   route(call: Call, request: IncomingMessage, response: ServerResponse): Promise<HttpAnswer>
   /** A progress notification as JSON text, where the client asked for progress. */
@@ -42,12 +40,15 @@ const MAX_HEADER = 16_384
 /** Time that a client which still sends has to take its answer before the connection goes, in milliseconds. */
 const LINGER = 1000
 
+const POLICY = 'content-security-policy'
+
 const HELD = Symbol('held')
 type Held = { call: Call; served: boolean }
 type Answering = ServerResponse & { [HELD]?: Held }
 
 export function createListener(parts: ListenerParts, options: ListenerOptions): http.Server {
   const streams = createStreams(parts.notification, options)
+  const policyAt = options.securityHeaders.indexOf(POLICY) + 1
   const server = http.createServer(
     {
       maxHeaderSize: MAX_HEADER,
@@ -136,8 +137,11 @@ export function createListener(parts: ListenerParts, options: ListenerOptions): 
     ]
     if (bytes > 0 && answer.headers['content-type'] === undefined)
       headers.push('content-type', 'application/json')
-    for (const name in answer.headers)
-      if (name !== 'cache-control') headers.push(name, answer.headers[name] as string)
+    for (const name in answer.headers) {
+      // Two policies would both hold, and ours for JSON lets a page load nothing.
+      if (name === POLICY) headers[policyAt] = answer.headers[name] as string
+      else if (name !== 'cache-control') headers.push(name, answer.headers[name] as string)
+    }
     // What is left of an unread body would be taken for the next request.
     if (!message.complete || parts.draining()) headers.push('connection', 'close')
     response.writeHead(answer.status, headers)
@@ -198,7 +202,19 @@ export function createListener(parts: ListenerParts, options: ListenerOptions): 
   function refuse(socket: Socket, denial: Denial): void {
     const call = parts.open(undefined, socket.remoteAddress ?? 'unix')
     call.denial = denial
-    const answer = parts.encode(call)
+    const found = parts.answer(call)
+    if (!(found instanceof Promise)) end(socket, call, found)
+    else
+      found.then(
+        (answer) => end(socket, call, answer),
+        () => {
+          parts.written()
+          socket.destroy()
+        },
+      )
+  }
+
+  function end(socket: Socket, call: Call, answer: HttpAnswer): void {
     const body = answer.body ?? ''
     parts.closed(call, { status: answer.status, bytes: Buffer.byteLength(body) })
     const head = [

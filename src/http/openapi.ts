@@ -3,6 +3,7 @@ import { DENIALS } from '../core/denials.ts'
 import type { JsonObject } from '../core/json.ts'
 import { ADMIN_SCOPE } from '../core/principal.ts'
 import type { ToolDeclaration } from '../core/tool.ts'
+import { APPROVAL_SCHEMAS, approvalPaths, PERSON_SCHEME } from './approvals/openapi.ts'
 
 export interface OpenApiOptions {
   tools: readonly ToolDeclaration[]
@@ -29,6 +30,8 @@ export function openApi({ tools, version, publicUrl }: OpenApiOptions): JsonObje
       },
     },
     '/v1/admin/revocations': { post: REVOKE },
+    '/v1/admin/kill': { post: KILL },
+    ...approvalPaths(REFUSALS),
     '/.well-known/ductape-mcp/receipt-keys.json': { get: RECEIPT_KEYS },
   }
   for (const tool of tools) paths[`/v1/tools/${tool.name}`] = { post: operation(tool) }
@@ -52,9 +55,10 @@ export function openApi({ tools, version, publicUrl }: OpenApiOptions): JsonObje
           description:
             'An OAuth 2.1 access token for this service, or an API key of it; a token that is bound to a DPoP key goes with the scheme DPoP (RFC 9449)',
         },
+        person: PERSON_SCHEME,
         mutualTLS: { type: 'mutualTLS', description: 'A client certificate that the operator has mapped' },
       },
-      schemas: { ToolList: TOOL_LIST, Problem: problemSchema() },
+      schemas: { ToolList: TOOL_LIST, ...APPROVAL_SCHEMAS, Problem: problemSchema() },
       responses: {
         Problem: problem('The call was refused or failed; `code` says why'),
         Unauthorized: problem('Nobody was identified', {
@@ -166,6 +170,70 @@ const REVOKE: JsonObject = {
   },
 }
 
+const KILL_ACTION = { type: 'string', enum: ['off', 'on'], description: 'Switch it off, or on again' }
+const KILL_KIND = {
+  type: 'string',
+  enum: ['tool', 'module', 'principal', 'tenant', 'everything'],
+  description: 'What the value names',
+}
+const KILL_TEXT = { type: 'string', minLength: 1, maxLength: 512 }
+
+const KILL: JsonObject = {
+  operationId: 'kill',
+  summary: 'Switches something off on all replicas, or on again, within 5 seconds',
+  description: `Needs the scope ${ADMIN_SCOPE}. What live/kill.yaml switches off stays off.`,
+  requestBody: {
+    required: true,
+    content: {
+      [JSON_TYPE]: {
+        schema: {
+          type: 'object',
+          required: ['action', 'kind', 'reason'],
+          properties: {
+            action: KILL_ACTION,
+            kind: KILL_KIND,
+            value: {
+              ...KILL_TEXT,
+              description:
+                'Name of the tool or module, the tenant, or the id of the principal as records show it; none for everything',
+            },
+            until: {
+              type: 'string',
+              description:
+                'Of off: when it is on again by itself, in UTC; at most 366 days ahead, which is also the default',
+            },
+            reason: { ...KILL_TEXT, description: 'For the log; never shown to a caller' },
+          },
+          additionalProperties: false,
+        },
+      },
+    },
+  },
+  responses: {
+    '200': {
+      description: 'Done',
+      content: {
+        [JSON_TYPE]: {
+          schema: {
+            type: 'object',
+            required: ['action', 'kind', 'off'],
+            properties: {
+              action: KILL_ACTION,
+              kind: KILL_KIND,
+              until: { type: 'string', description: 'Of off: when it ends' },
+              off: {
+                type: 'boolean',
+                description: 'Whether it is off now; after on, where live/kill.yaml says so',
+              },
+            },
+          },
+        },
+      },
+    },
+    ...REFUSALS,
+  },
+}
+
 function operation(tool: ToolDeclaration): JsonObject {
   return {
     operationId: tool.name,
@@ -178,6 +246,13 @@ function operation(tool: ToolDeclaration): JsonObject {
         required: false,
         description: 'A UUID of yours; it comes back and goes on to the backend',
         schema: { type: 'string', format: 'uuid' },
+      },
+      {
+        name: 'Idempotency-Key',
+        in: 'header',
+        required: false,
+        description: 'A new UUID for each operation: a repetition with the same key gets the first answer',
+        schema: { type: 'string', pattern: '^[\\x21-\\x7e]{1,128}$' },
       },
       {
         name: 'traceparent',

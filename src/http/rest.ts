@@ -1,6 +1,6 @@
 // The REST form of an answer: the result's JSON value, or problem+json with the code (RFC 9457).
 import type { Call } from '../core/call.ts'
-import { type Denial, denialRow, denialSentence } from '../core/denials.ts'
+import { type Denial, denialRow, denialSentence, shownApproval } from '../core/denials.ts'
 import { type Draft, retryAfter } from '../core/http.ts'
 
 export function encodeRest(call: Call): Draft {
@@ -37,6 +37,7 @@ function problem(call: Call, denial: Denial): Draft {
       code: denial.code,
       retryable: row.retryable,
       ...(denial.retryAfterMs !== undefined && { retryAfterMs: denial.retryAfterMs }),
+      ...(denial.approval !== undefined && { approval: shownApproval(denial.approval) }),
       requestId: call.requestId,
       remedy: row.remedy,
     }),

@@ -6,6 +6,7 @@ import type { HttpAnswer } from '../core/http.ts'
 
 export interface Route {
   method: 'get' | 'post'
+  /** As in PUBLIC_PATHS: one that ends with a slash takes one further segment. */
   path: string
   /** Undefined where the route has left a denial in the call. */
   answer(call: Call): HttpAnswer | undefined | Promise<HttpAnswer | undefined>
@@ -25,7 +26,7 @@ export function createRouter(routes: readonly Route[]): Router {
   app.disable('etag')
   app.set('query parser', false)
   for (const route of routes) {
-    app[route.method](route.path, async (request) => {
+    app[route.method](route.path.endsWith('/') ? `${route.path}:id` : route.path, async (request) => {
       const pending = calls.get(request)
       if (pending === undefined) throw new Error('the request did not come through the rim')
       pending.resolve(await route.answer(pending.call))

@@ -7,6 +7,7 @@ import { publicPath } from './paths.ts'
 
 export interface TransportOptions {
   publicUrl: string | undefined
+  peopleUrl: string | undefined
   allowedHosts: readonly string[]
   allowedOrigins: readonly string[]
   maxBody: number
@@ -46,6 +47,7 @@ export function prepareTransport(options: TransportOptions): Stage {
     hosts.add(new URL(options.publicUrl).host)
     origins.add(options.publicUrl)
   }
+  if (options.peopleUrl !== undefined) hosts.add(new URL(options.peopleUrl).host)
   const tooLarge = `${options.maxBody} bytes`
   const isHostAllowed = remember((host) => host !== undefined && hostAllowed(host, hosts))
 
@@ -63,8 +65,11 @@ export function prepareTransport(options: TransportOptions): Stage {
     if (host === undefined) return deny('http_malformed')
     if (!isHostAllowed(host)) return deny('host_not_allowed')
     const origin = header(request, 'origin')
-    if (origin !== undefined && !originAllowed(origin, origins)) return deny('origin_not_allowed')
     const route = publicPath(request.path)
+    if (origin !== undefined) {
+      const allowed = route?.people ? origin === options.peopleUrl : originAllowed(origin, origins)
+      if (!allowed) return deny('origin_not_allowed')
+    }
     if (route === undefined) return deny('path_unknown')
     // A browser asks first; the rim answers it where origins are configured.
     if (request.method === 'OPTIONS' && origin !== undefined && options.allowedOrigins.length > 0)

@@ -45,6 +45,20 @@ export const PASSED_HEADERS: readonly UpstreamHeader[] = [
   passed('X-Request-Id', "the client's own id of the request, where it has the form of one"),
 ]
 
+/** Those of them that a browser or `ductape-mcp approvals` sends to the people's server: nothing of MCP, nothing of a call. */
+const PEOPLE = new Set([
+  'Host',
+  'Accept',
+  'Authorization',
+  'Content-Encoding',
+  'Content-Length',
+  'Content-Type',
+  'DPoP',
+  'Origin',
+  'User-Agent',
+  'X-Request-Id',
+])
+
 /** Said by nginx of the connection alone; what a client sends under these names is replaced. */
 export const NGINX_HEADERS: readonly UpstreamHeader[] = [
   {
@@ -54,4 +68,10 @@ export const NGINX_HEADERS: readonly UpstreamHeader[] = [
   },
   { name: 'X-Forwarded-Proto', value: '$scheme', why: 'always https here' },
   { name: 'X-Real-IP', value: '$remote_addr', why: 'the peer where there is no certificate to name it' },
+]
+
+/** Of the people's server. nginx sends no header whose value is empty: who comes in there is never a certificate. */
+export const PEOPLE_HEADERS: readonly UpstreamHeader[] = [
+  ...NGINX_HEADERS.map((row) => (row.name === 'X-Client-Cert' ? { ...row, value: '""' } : row)),
+  ...PASSED_HEADERS.filter(({ name }) => PEOPLE.has(name)),
 ]

@@ -1,7 +1,17 @@
 // Writes the answer of a tools/call in the form of its era; `result`, `error` and `http` refusals as the denials table says.
-import type { Call } from '../core/call.ts'
-import { type Denial, denialRow, denialSentence, denialText, deny, formOf } from '../core/denials.ts'
+import type { Call, McpMessage } from '../core/call.ts'
+import {
+  type AskedApproval,
+  type Denial,
+  denialRow,
+  denialSentence,
+  denialText,
+  deny,
+  formOf,
+  shownApproval,
+} from '../core/denials.ts'
 import type { Draft } from '../core/http.ts'
+import { type JsonObject, member } from '../core/json.ts'
 import type { ContentBlock } from '../core/tool.ts'
 import { missingCapabilities } from './input.ts'
 
@@ -38,7 +48,16 @@ export function prepareEncoder(server: ServerIdentity): (call: Call) => Draft {
     const form = formOf(denial, call.tool !== undefined)
     if (form === 'result' && call.message !== undefined) {
       const text = row.stage === 'backend' || row.stage === 'shape' ? call.tool?.failure(denial) : undefined
-      const refusal = `"${REFUSAL_KEY}":{"code":"${denial.code}","retryable":${retryable}${retryAfterMs}}`
+      const approval =
+        denial.approval === undefined ? '' : `,"approval":${JSON.stringify(shownApproval(denial.approval))}`
+      const refusal = `"${REFUSAL_KEY}":{"code":"${denial.code}","retryable":${retryable}${retryAfterMs}${approval}}`
+      if (denial.approval !== undefined && mayOpenUrl(call.message))
+        return wrap(
+          call,
+          askToOpen(denial.approval, denialSentence(denial)),
+          `${refusal},${serverInfo}`,
+          undefined,
+        )
       const content = contentText([{ type: 'text', text: text ?? denialText(denial) }])
       const modern = call.message.era === 'modern'
       return wrap(
@@ -94,6 +113,28 @@ export function prepareEncoder(server: ServerIdentity): (call: Call) => Draft {
       : wrap(call, text, '', content)
   }
 }
+
+/** Declared by the client of this very call, who has not answered yet that the page will not be opened. */
+const mayOpenUrl = ({ era, capabilities, inputResponses }: McpMessage): boolean =>
+  era === 'modern' &&
+  missingCapabilities({ [INPUT]: elicitation('', '') }, capabilities) === undefined &&
+  (inputResponses?.[INPUT] === undefined || member(inputResponses[INPUT], 'action') === 'accept')
+
+/** Name of the one input that is asked for. */
+const INPUT = 'approval'
+
+const elicitation = (message: string, url: string): JsonObject => ({
+  method: 'elicitation/create',
+  params: { mode: 'url', message, url },
+})
+
+/** Asks the person at the client to open the page (2026-07-28, MRTR); the result but for its end. */
+const askToOpen = ({ url, state }: AskedApproval, message: string): string =>
+  JSON.stringify({
+    inputRequests: { [INPUT]: elicitation(message, url) },
+    requestState: state,
+    resultType: 'input_required',
+  }).slice(0, -1)
 
 /** The usual content is one block of text, for which the general writer takes a detour. */
 function contentText(content: readonly ContentBlock[]): string {

@@ -4,7 +4,7 @@ import { type Denial, deny } from '../core/denials.ts'
 import { readPlainEnvelope } from '../core/envelope.ts'
 import { retryAfter } from '../core/http.ts'
 import { isObject, type Json, member, parseLossless } from '../core/json.ts'
-import { createRedactor, type Redactor } from '../core/redact.ts'
+import { type Redactor, redactorFor } from '../core/redact.ts'
 import { KEY_PREFIX, visibleText } from '../core/text.ts'
 import type { ToolResult } from '../core/tool.ts'
 
@@ -23,7 +23,7 @@ export function prepareShape(options: ShapeOptions): Stage {
   return (call): Verdict => {
     const { reply, prepared } = call
     if (reply === undefined || prepared === undefined) throw new Error('shape runs after backend')
-    const redactor = createRedactor(call.credentials, call.held)
+    const redactor = redactorFor(call)
     const source = reply.body.toString('utf8')
     if (prepared.answerPlain !== undefined && reply.status === 200) {
       const plain = readPlainEnvelope(reply.body)

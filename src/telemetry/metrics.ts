@@ -7,6 +7,8 @@ import type { Registry } from './registry.ts'
 export interface MetricSources {
   inFlight(): number
   audit(): AuditFigures
+  /** Answers that went without a receipt, because it could not be signed. */
+  receiptFailures(): number
   ready(): boolean
   /** Seconds for which each file of live/ has not been what is in force. */
   liveAges(): readonly { file: string; seconds: number }[]

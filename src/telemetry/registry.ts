@@ -85,6 +85,11 @@ export function createRegistry(sources: MetricSources, series: () => Iterable<Se
     'Attempts to hand a checkpoint to the witness that failed, since start.',
     () => sources.audit().witnessFailures,
   )
+  gauge(
+    'ductape_mcp_receipt_failures',
+    'Answers that went without a receipt since start, because it could not be signed.',
+    sources.receiptFailures,
+  )
   const ageName = 'ductape_mcp_live_config_age_seconds'
   new Gauge({
     name: ageName,

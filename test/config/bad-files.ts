@@ -79,13 +79,10 @@ export const BAD_FILES: readonly BadFile[] = [
   ['schema', 'http:\n  max_body: "1MiB"\n', ['http.max_body', 2, 3, /not a known key/]],
   ['schema', 'telemetry:\n  log:\n    levle: info\n', ['telemetry.log.levle', 3, 5, /not a known key/]],
   ['schema', 'constructor: 1\n', ['constructor', 1, 1, /not a known key/]],
-  ['schema', 'peopleUrl: "https://a.example"\n', ['peopleUrl', 1, 1, /not in this version/]],
-  [
-    'schema',
-    'replay: {}\npeopleUrl: {}\n',
-    ['replay', 1, 1, /not in this version/],
-    ['peopleUrl', 2, 1, /not in this version/],
-  ],
+  ['parse', 'peopleUrl: "https://a.example"\n', ['peopleUrl', 1, 12, /needs auth.people/]],
+  ['schema', 'replay: { require: always }\n', ['replay.require', 1, 20, /must be one of/]],
+  ['parse', 'replay: { retention: "25h" }\n', ['replay.retention', 1, 22, /more than 24h/]],
+  ['parse', 'replay: { retention: "59s" }\n', ['replay.retention', 1, 22, /less than 1m/]],
   ['schema', 'version: 2\n', ['version', 1, 10, /must be 1, the format this build reads, not the number 2/]],
   ['schema', 'version: "1"\n', ['version', 1, 10, /not this text/]],
   // a section that is none

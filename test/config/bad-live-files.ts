@@ -219,4 +219,48 @@ export const BAD_LIVE_FILES: Readonly<Record<LiveFile, readonly (readonly [text:
       ['- a\n', ['', 1, 1, /must be a map of config keys/]],
       ['revocations:\n', ['revocations', 1, 13, /has no value; it must be a list of revocations/]],
     ],
+    'kill.yaml': [
+      ['kill: [\n', ['', 2, 1, /is indented wrongly, or a bracket before it is still open/]],
+      ['kill: {}\n', ['kill', 1, 7, /must be a list of things that are off/]],
+      ['kill:\n', ['kill', 1, 6, /has no value; it must be a list of things that are off/]],
+      ['kills: []\n', ['kills', 1, 1, /is not a known key/]],
+      ['revocations: []\n', ['revocations', 1, 1, /belongs in live\/revocations\.yaml/]],
+      ['version: 2\n', ['version', 1, 10, /must be 1, the format this build reads/]],
+      ['kill: [everything]\n', ['kill[0]', 1, 8, /must be a map of keys/]],
+      ['kill: [{ kind: everything }]\n', ['kill[0].reason', 1, 8, /is missing/]],
+      [
+        'kill: [{ kind: all, reason: r }]\n',
+        ['kill[0].kind', 1, 16, /must be one of tool, module, principal, tenant, everything/],
+      ],
+      ['kill: [{ kind: tool, reason: r }]\n', ['kill[0].value', 1, 8, /is missing/]],
+      [
+        'kill: [{ kind: everything, value: x, reason: r }]\n',
+        ['kill[0].value', 1, 35, /has no place beside everything/],
+      ],
+      [
+        'kill: [{ kind: tenant, value: 5, reason: r }]\n',
+        ['kill[0].value', 1, 31, /must be a name, 1 to 512 visible characters/],
+      ],
+      [
+        'kill: [{ kind: tenant, value: "a\\u200b", reason: r }]\n',
+        ['kill[0].value', 1, 31, /must be a name, 1 to 512 visible characters/],
+      ],
+      [
+        'kill: [{ kind: tenant, value: a, reason: "" }]\n',
+        ['kill[0].reason', 1, 42, /must be a reason, 1 to 512 visible characters/],
+      ],
+      [
+        'kill: [{ kind: tenant, value: a, reason: r, until: soon }]\n',
+        ['kill[0].until', 1, 52, /must be a time such as "2027-01-31T12:00:00Z"/],
+      ],
+      [
+        'kill: [{ kind: tenant, value: a, reason: r, untill: 2027-01-01 }]\n',
+        ['kill[0].untill', 1, 45, /is not a known key/],
+      ],
+      ['kill: []\nkill: []\n', ['kill', 2, 1, /stands twice, first on line 1/]],
+      [
+        'kill: [&a { kind: everything, reason: r }, *a]\n',
+        ['kill[1]', 1, 44, /is a YAML alias; a config file has none/],
+      ],
+    ],
   }

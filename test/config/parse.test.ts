@@ -6,7 +6,6 @@ import { parse as parseYaml } from 'yaml'
 import { defaultConfig, formatProblems, type Problem } from '../../src/config/index.ts'
 import { configJsonSchema } from '../../src/config/json-schema.ts'
 import { parseConfig } from '../../src/config/parse.ts'
-import { LATER_KEYS } from '../../src/config/schema.ts'
 import { BAD_FILES } from './bad-files.ts'
 import { accepts } from './json-schema-check.ts'
 
@@ -42,14 +41,6 @@ describe('bad config files', () => {
   }
 
   it('are at least 60', () => assert.ok(BAD_FILES.length >= 60))
-
-  it('each later key says that it is not in this version', () => {
-    for (const key of LATER_KEYS) {
-      const [problem, ...others] = problemsOf(`${key}: {}\n`)
-      assert.match(problem?.message ?? '', /^is not in this version$/, key)
-      assert.equal(others.length, 0)
-    }
-  })
 
   it('never have a text value of theirs in the report', () => {
     const keys = ['publicUrl', 'listen', 'ops', 'catalogue', 'version', 'audit', 'http', 'unknown']
@@ -95,7 +86,7 @@ describe('bad config files', () => {
       'Did you mean maxBody?',
       'Did you mean http.drainTimeout? It stands elsewhere in the file.',
     ])
-    assert.match(fixes[4] ?? '', /^Remove it; the keys here are version, publicUrl, listen,/)
+    assert.match(fixes[4] ?? '', /^Remove it; the keys here are version, publicUrl, peopleUrl, listen,/)
   })
 
   it('name nginx where the main listener would face the network', () => {
@@ -209,6 +200,7 @@ describe('good config files', () => {
         timeout: 2000,
       },
       receipts: {},
+      replay: { retention: 3_600_000, require: 'none' },
       telemetry: { log: { level: 'info' } },
     })
   })
@@ -297,6 +289,21 @@ describe('good config files', () => {
         'config.yaml:5:23: http.drainTimeout',
         'config.yaml:5:41: http.allowedHosts',
       ],
+    )
+  })
+
+  it('keys that are demanded and forgotten at the next start are a warning', () => {
+    const of = (text: string): readonly string[] => configOf(text).warnings
+    assert.match(
+      of('replay: { require: write }\n').join(),
+      /^config.yaml:1:20: replay.require demands keys that/,
+    )
+    assert.deepEqual(of('replay: { require: none }\n'), [])
+    assert.deepEqual(
+      of(
+        'replay: { require: write }\nstore: { redis: { url: "redis://127.0.0.1:1/0" } }\nkeys: { fleet: { file: a } }\n',
+      ),
+      [],
     )
   })
 

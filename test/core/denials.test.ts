@@ -18,6 +18,8 @@ const rows = Object.entries(DENIALS) as [DenialCode, DenialRow][]
 /** Codes that JSON-RPC 2.0 and the protocol give; all others are ours. */
 const STANDARD = new Set([-32700, -32600, -32601, -32602, -32603, -32020, -32021, -32022])
 
+const APPROVER: ReadonlySet<string> = new Set(['approval_unknown', 'approval_decided', 'approver_refused'])
+
 describe('denials', () => {
   test('own JSON-RPC codes start at -31000, lie outside the reserved range and are unique', () => {
     const own = rows.filter(([, row]) => !STANDARD.has(row.rpc))
@@ -35,6 +37,8 @@ describe('denials', () => {
       else if (stage === 'transport' || stage === 'identity') assert.equal(form, 'http', code)
       // An insufficient scope is an answer of HTTP (RFC 6750 3.1), wherever it is found out.
       else if (code === 'scope_insufficient') assert.equal(form, 'http', code)
+      // What a person is told who decides over REST.
+      else if (APPROVER.has(code)) assert.equal(form, 'http', code)
       else if (stage === 'protocol') assert.ok(form === 'http' || form === 'error', code)
       else if (stage === 'resolve') assert.equal(form, 'error', code)
       else assert.equal(form, 'result', code)
@@ -47,7 +51,7 @@ describe('denials', () => {
 
   test('statuses are those of refusals, codes are words, sentences are sentences', () => {
     for (const [code, row] of rows) {
-      assert.match(code, /^[a-z]+(_[a-z]+)+$|^draining$|^cancelled$/)
+      assert.match(code, /^[a-z]+(_[a-z]+)+$|^draining$|^cancelled$|^killed$/)
       assert.ok(row.status >= 400 && row.status <= 599, code)
       assert.ok(row.text === '{detail}' || /^[A-Z].*[.:}]$|\{detail\}/.test(row.text), `${code}: ${row.text}`)
       assert.match(row.remedy, /^[A-Z].*\.$|\}\}\.$|^Send \{/, `${code}: ${row.remedy}`)

@@ -82,6 +82,7 @@ async function liveProblems(file: LiveFile, text: string): Promise<Problem[]> {
     stableCredentialIds: true,
     operations: listOperations(false),
     revocations: { setLive: () => undefined, addLive: () => undefined },
+    kill: { setLive: () => undefined, addLive: () => undefined },
     onApplied: () => undefined,
     onRefused: (_, problems) => found.push(...problems),
     now: () => NOW,

@@ -1,10 +1,12 @@
 // The OpenAPI description: the committed page is what the service serves, and it keeps the rules of OpenAPI 3.1.
+
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { CLIENT_TYPES_PATH, clientTypesText } from '../../scripts/generate/client.ts'
 import { OPENAPI_PATH, openApiDocument, openApiText } from '../../scripts/generate/openapi.ts'
+import { KINDS as KILL_KINDS, MAX_UNTIL as MAX_KILL } from '../../src/admission/kill/entry.ts'
 import { ADMIN_SCOPE } from '../../src/core/principal.ts'
 import { PUBLIC_PATHS } from '../../src/http/paths.ts'
 import { KINDS, MAX_UNTIL } from '../../src/identity/revocations/entry.ts'
@@ -102,8 +104,13 @@ test('head, paths and operations have the members that OpenAPI 3.1 demands', () 
   assert.ok(ids.every((id) => typeof id === 'string'))
   assert.equal(new Set(ids).size, ids.length, 'operationIds are unique')
   for (const [path, , operation] of operations()) {
-    assert.match(path, /^\/[^{}?#]*$/, 'no path has parameters')
+    assert.match(path, /^\/[^?#]*$/)
     const parameters = (operation['parameters'] ?? []) as Node[]
+    const inPath = parameters.filter((parameter) => parameter['in'] === 'path')
+    assert.deepEqual(
+      inPath.map(({ name, required }) => [name, required]),
+      [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => [name, true]),
+    )
     const names = parameters.map(
       (parameter) => `${parameter['in']} ${String(parameter['name']).toLowerCase()}`,
     )
@@ -173,17 +180,20 @@ test('says how to get in, and what happens to those who do not', () => {
     Object.entries(securitySchemes).map(([name, { type, scheme }]) => [name, type, scheme]),
     [
       ['bearer', 'http', 'bearer'],
+      ['person', 'http', 'bearer'],
       ['mutualTLS', 'mutualTLS', undefined],
     ],
   )
   // An empty requirement makes it optional: on loopback a service may have no authenticator.
   assert.deepEqual(document['security'], [{ bearer: [] }, { mutualTLS: [] }, {}])
   for (const [path, , operation] of operations()) {
-    // Open to everybody.
-    if (Array.isArray(operation['security'])) {
-      assert.deepEqual([path, operation['security']], ['/.well-known/ductape-mcp/receipt-keys.json', []])
-      continue
-    }
+    const own = operation['security'] as unknown[] | undefined
+    const [expected, isOpen] =
+      path === '/.well-known/ductape-mcp/receipt-keys.json'
+        ? [[], true]
+        : [path.startsWith('/v1/approvals') ? [{ person: [] }] : undefined, false]
+    assert.deepEqual(own, expected, path)
+    if (isOpen) continue
     const responses = operation['responses'] as Record<string, { $ref: string }>
     for (const [status, header] of [
       ['401', 'WWW-Authenticate'],
@@ -208,6 +218,17 @@ test('describes the revocation as the service takes it', () => {
   assert.deepEqual(kind['enum'], KINDS)
   assert.ok(String(until['description']).includes(`${MAX_UNTIL / 86_400_000} days`))
   assert.deepEqual(schema['required'], ['kind', 'value', 'until'])
+})
+
+test('describes the kill switch as the service takes it', () => {
+  const { post } = (document['paths'] as Record<string, { post: Node }>)['/v1/admin/kill'] as { post: Node }
+  assert.ok(String(post['description']).includes(ADMIN_SCOPE))
+  const body = post['requestBody'] as { content: Record<string, { schema: Node }> }
+  const schema = body.content['application/json']?.schema as Node
+  const { kind, until } = schema['properties'] as { kind: Node; until: Node }
+  assert.deepEqual(kind['enum'], KILL_KINDS)
+  assert.ok(String(until['description']).includes(`${MAX_KILL / 86_400_000} days`))
+  assert.deepEqual(schema['required'], ['action', 'kind', 'reason'])
 })
 
 test('a service that holds the keys describes no argument for one', async () => {

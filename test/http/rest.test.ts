@@ -225,6 +225,7 @@ const NOT_OVER_REST: Partial<Record<DenialCode, string>> = {
   version_unsupported: 'revisions of MCP',
   mcp_refused: 'a message of MCP',
   params_invalid: 'a message of MCP',
+  state_invalid: 'what a client of MCP carries between its calls',
 }
 
 /** Shown in secured.test.ts, because they need callers that are known, and `audit_unavailable` in test/audit/evidence.test.ts. */
@@ -252,6 +253,13 @@ const NOT_HERE: readonly DenialCode[] = [
   'policy_failed',
   'credential_not_allowed',
   'approval_unavailable',
+  'approval_required',
+  'approval_denied',
+  'approval_backlog',
+  'approval_too_large',
+  'approval_unknown',
+  'approval_decided',
+  'approver_refused',
   'rate_limited',
   'concurrency_limited',
   'executions_exhausted',

@@ -8,7 +8,10 @@ import type { DenialCode } from '../../src/core/denials.ts'
 import { StoreUnavailable } from '../../src/core/store.ts'
 import { credentialsSection } from '../../src/credentials/config.ts'
 import { createMemoryStore } from '../../src/store/index.ts'
+import { APPROVAL_SCENARIOS, startJudged } from '../approval/lib/scenarios.ts'
+import { SURFACE_SCENARIOS, startPeopleSurface } from '../approvals-surface/lib/scenarios.ts'
 import { memoryFiles } from '../credentials/lib/service.ts'
+import { GUARD_SCENARIOS, startGuarded } from '../guards/lib/scenarios.ts'
 import { type Issuer, newDpopKey, startIssuer } from '../identity/lib/issuer.ts'
 import * as x509 from '../identity/mtls/lib/x509.ts'
 import { EXECUTE } from '../lib/calls.ts'
@@ -26,6 +29,7 @@ import {
   type ToolCall,
   type Way,
 } from '../live/lib/secured.ts'
+import { replayScenarios } from './replay-scenarios.ts'
 
 const HOUR = 3_600_000
 const ROLES = { roles: ['agent'] }
@@ -43,6 +47,12 @@ let lawless: Secured
 let crowded: Secured
 /** Its backend answers when it is told to. */
 let waiting: Secured
+/** Every call needs a person. */
+let judged: Secured
+/** With people who sign in. */
+let surface: Pick<Secured, 'close'>
+/** Its guards want proof. */
+let guarded: Secured
 let backend: HeldBackend
 let issuer: Issuer
 /** Hands out tokens, and then its keys cannot be had. */
@@ -71,7 +81,7 @@ export async function startServices(): Promise<void> {
     return true
   }
   const oauth = (...from: Issuer[]) => ({ issuers: from.map(({ url }) => ({ issuer: url })) })
-  const agent = { roles: { agent: { allow: [{ tool: '*' }] } } }
+  const agent = { roles: { agent: { allow: [{ tool: '*', approval: 'none' }] } } }
 
   const memory = createMemoryStore({ now: Date.now })
   const files = memoryFiles()
@@ -82,7 +92,7 @@ export async function startServices(): Promise<void> {
     files,
     callers: {
       ...Object.fromEntries(
-        ['reader', 'revoked', 'slow', 'once', 'short', 'warden'].map((name) => [name, all]),
+        ['reader', 'revoked', 'stopped', 'slow', 'once', 'short', 'warden'].map((name) => [name, all]),
       ),
       stranger: { roles: ['nobody'] },
       puzzled: { roles: ['puzzled'] },
@@ -91,6 +101,7 @@ export async function startServices(): Promise<void> {
       lacking: { tenant: 'lacking' },
       bound: { tenant: 'bound' },
       warden: { scopes: ['ductape:admin'] },
+      remover: { scopes: ['ductape:destructive'] },
     },
     live: {
       'policy.yaml': {
@@ -110,6 +121,7 @@ export async function startServices(): Promise<void> {
         },
       },
       'revocations.yaml': { revocations: [{ kind: 'key', value: 'revoked' }] },
+      'kill.yaml': { kill: [{ kind: 'principal', value: 'api-key:stopped', reason: 'test' }] },
     },
     app: {
       config: {
@@ -120,6 +132,7 @@ export async function startServices(): Promise<void> {
             bound: { credentialIds: [`k1.${'A'.repeat(43)}`] },
           },
         }),
+        replay: { require: 'destructive' },
       },
       ports: {
         store: {
@@ -157,6 +170,9 @@ export async function startServices(): Promise<void> {
   })
   lawless = await startSecured({ live: { 'policy.yaml': undefined } })
   crowded = await startSecured({ app: { config: { http: { peerRate: { perMinute: 1, burst: 1 } } } } })
+  judged = await startJudged()
+  surface = await startPeopleSurface()
+  guarded = await startGuarded()
   backend = await startHeldBackend()
   waiting = await startSecured({
     live: { 'limits.yaml': { principal: { concurrency: 1 } } },
@@ -165,7 +181,8 @@ export async function startServices(): Promise<void> {
 }
 
 export async function stopServices(): Promise<void> {
-  for (const service of [main, nonces, both, lawless, crowded, waiting]) await service?.close()
+  for (const service of [main, nonces, both, lawless, crowded, waiting, judged, surface, guarded])
+    await service?.close()
   await backend?.close()
   await issuer?.close()
   await silent?.close()
@@ -180,6 +197,8 @@ export interface Scenario {
   call?: ToolCall
   /** In place of a tool call: a path that only REST has. */
   path?: Sent
+  /** Of the record of such a path; `revoke` where it is left out. */
+  action?: string
   /** What has to have happened before; it may leave something to undo. */
   first?: () => Promise<(() => Promise<unknown>) | undefined>
   /** Id of the caller's key in the record, or the method that knew the caller; nobody where it is left out. */
@@ -216,6 +235,10 @@ const keyOnly = (name: string): Pick<Scenario, 'service' | 'headers' | 'who'> =>
   headers: bearer(name),
   who: name,
 })
+const killPath: Sent = {
+  path: '/v1/admin/kill',
+  body: JSON.stringify({ action: 'off', kind: 'tenant', value: 'nobody', reason: 'test' }),
+}
 const withoutKey: ToolCall = {
   args: { module: EXECUTE.module, method: EXECUTE.method, params: EXECUTE.params },
 }
@@ -307,6 +330,7 @@ export const SCENARIOS: Partial<Record<DenialCode, Scenario | Scenario[]>> = {
       first: loseStore,
       who: 'warden',
     },
+    { ...keyOnly('warden'), path: killPath, action: 'kill', first: loseStore },
   ],
   scope_insufficient: [
     {
@@ -326,14 +350,28 @@ export const SCENARIOS: Partial<Record<DenialCode, Scenario | Scenario[]>> = {
       path: { path: '/v1/admin/revocations', body: '{}' },
       challenge: /error="insufficient_scope".+, scope="ductape:admin", resource_metadata="https/,
     },
+    {
+      ...keyOnly('reader'),
+      path: killPath,
+      action: 'kill',
+      challenge: /error="insufficient_scope".+, scope="ductape:admin", resource_metadata="https/,
+    },
   ],
-  admin_invalid: { ...keyOnly('warden'), path: { path: '/v1/admin/revocations', body: '{"kind":"all"}' } },
+  admin_invalid: [
+    { ...keyOnly('warden'), path: { path: '/v1/admin/revocations', body: '{"kind":"all"}' } },
+    { ...keyOnly('warden'), path: { path: '/v1/admin/kill', body: '{"kind":"all"}' }, action: 'kill' },
+  ],
+  killed: keyOnly('stopped'),
   credential_not_accepted: keyOnly('held'),
   policy_missing: { service: () => lawless, headers: bearer('reader'), who: 'reader' },
   policy_denied: keyOnly('stranger'),
   policy_failed: keyOnly('puzzled'),
   credential_not_allowed: keyOnly('bound'),
   approval_unavailable: keyOnly('supervised'),
+  ...APPROVAL_SCENARIOS,
+  ...SURFACE_SCENARIOS,
+  ...GUARD_SCENARIOS,
+  ...replayScenarios({ main: () => main, waiting: () => waiting, held: () => backend.next() }),
   rate_limited: { ...keyOnly('slow'), first: used('slow'), waits: true },
   concurrency_limited: {
     service: () => waiting,

@@ -9,7 +9,15 @@ import { SCENARIOS, type Scenario, startServices, stopServices } from './secured
 before(startServices)
 after(stopServices)
 
-const STAGES: readonly StageName[] = ['identity', 'policy', 'limits', 'credentials']
+const STAGES: readonly StageName[] = [
+  'identity',
+  'policy',
+  'guards',
+  'replay',
+  'limits',
+  'approval',
+  'credentials',
+]
 const ALSO: readonly DenialCode[] = ['peer_rate_limited', 'admin_invalid', 'credential_not_accepted']
 
 test('every code of the stages that know callers has a scenario', () => {
@@ -60,7 +68,7 @@ interface RpcBody {
     content: { text: string }[]
     resultType?: string
     structuredContent?: unknown
-    _meta: Record<string, { code: string; retryable: boolean; retryAfterMs?: number }>
+    _meta: Record<string, { code: string; retryable: boolean; retryAfterMs?: number; approval?: unknown }>
   }
 }
 
@@ -98,17 +106,19 @@ function checkForm(answer: Answer, way: Way, code: DenialCode, { challenge, wait
   assert.ok(result?.isError)
   assert.equal(result.structuredContent, undefined)
   assert.equal(result.resultType, way === 'modern' ? 'complete' : undefined)
-  const { retryAfterMs, ...refusal } = result._meta['app.ductape/refusal'] ?? {}
+  const { retryAfterMs, approval, ...refusal } = result._meta['app.ductape/refusal'] ?? {}
+  assert.equal(approval !== undefined, code === 'approval_required')
   assert.deepEqual(refusal, { code, retryable: row.retryable })
   assert.equal(typeof retryAfterMs, waits ? 'number' : 'undefined')
   const [fixed = ''] = row.text.split('{detail}')
   assert.ok(result.content[0]?.text.startsWith(row.bare ? fixed : `[${code}] ${fixed}`), answer.text)
 }
 
-function checkRecord(records: RecordLine[], code: DenialCode, { who = 'nobody', path }: Scenario): void {
+function checkRecord(records: RecordLine[], code: DenialCode, scenario: Scenario): void {
+  const { who = 'nobody', path, action = 'revoke' } = scenario
   const [decision, outcome, ...rest] = records
   assert.deepEqual(rest, [])
-  if (path !== undefined) assert.equal(decision?.what?.['action'], 'revoke')
+  if (path !== undefined) assert.equal(decision?.what?.['action'], action)
   const { keyId, method, subject } = decision?.who ?? {}
   assert.equal(keyId ?? (method === 'none' ? 'nobody' : method), who)
   if (who === 'nobody') assert.equal(subject, 'anonymous')

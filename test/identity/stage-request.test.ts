@@ -55,7 +55,7 @@ test('a credential in the query is 400, even beside a good header, and never in 
 test('a refused caller is answered before its body, which is never read', async () => {
   const service = await startSecured()
   running.push(service)
-  for (const path of ['/mcp', '/v1/tools/ductape_execute', '/v1/admin/revocations']) {
+  for (const path of ['/mcp', '/v1/tools/ductape_execute', '/v1/admin/revocations', '/v1/admin/kill']) {
     const connection = await open(service.url)
     connection.send(request(`POST ${path}`, ['Content-Type: application/json', 'Content-Length: 1000']))
     const answer = await connection.answer()

@@ -15,8 +15,8 @@ import { dial, fetchBytes } from '../../src/outbound.ts'
 import { createMemoryStore } from '../../src/store/index.ts'
 import { createLog } from '../../src/telemetry/log.ts'
 
-type Sections = { [Name in 'http' | 'backend' | 'response' | 'audit']?: Partial<Config[Name]> }
-type Whole = 'publicUrl' | 'catalogue' | 'auth' | 'credentials' | 'keys' | 'live' | 'listen'
+type Sections = { [Name in 'http' | 'backend' | 'response' | 'audit' | 'replay']?: Partial<Config[Name]> }
+type Whole = 'publicUrl' | 'peopleUrl' | 'catalogue' | 'auth' | 'credentials' | 'keys' | 'live' | 'listen'
 
 export interface TestAppOptions extends Overrides {
   config?: Sections & Partial<Pick<Config, Whole>>
@@ -110,6 +110,7 @@ export function configOf(sections: TestAppOptions['config'] = {}, backendUrl?: s
     backend: { ...base.backend, ...(backendUrl !== undefined && { url: backendUrl }), ...sections.backend },
     response: { ...base.response, ...sections.response },
     audit: { ...base.audit, ...sections.audit },
+    replay: { ...base.replay, ...sections.replay },
   }
 }
 

@@ -69,8 +69,8 @@ describe('listed <=> callable, over HTTP', () => {
     {
       weight: 3,
       arbitrary: fc.record(
-        { module: some(...MODULES), method: methods, effect: effects },
-        { requiredKeys: ['module'] },
+        { module: some(...MODULES), method: methods, effect: effects, approval: fc.constant('none') },
+        { requiredKeys: ['module', 'approval'] },
       ),
     },
     {
@@ -175,7 +175,7 @@ test('without a policy nothing is listed and nothing can be called', async () =>
     }
     const { status, reasons } = await service.ready()
     assert.deepEqual([status, reasons], [503, ['there is no policy: live/policy.yaml']])
-    await service.put('policy.yaml', { roles: { all: { allow: [{ tool: '*' }] } } })
+    await service.put('policy.yaml', { roles: { all: { allow: [{ tool: '*', approval: 'none' }] } } })
     assert.deepEqual((await list(service, 'modern', bearer('reader'))).tools, [...TOOLS])
     assert.equal((await service.ready()).status, 200)
   } finally {
@@ -185,7 +185,7 @@ test('without a policy nothing is listed and nothing can be called', async () =>
 
 describe('a policy that observes', () => {
   const until = new Date(Date.now() + 5 * DAY).toISOString().slice(0, 10)
-  const OBSERVE = { mode: 'observe', until, roles: { other: { allow: [{ tool: '*' }] } } }
+  const OBSERVE = { mode: 'observe', until, roles: { other: { allow: [{ tool: '*', approval: 'none' }] } } }
 
   test('lists and lets through what it would refuse, and marks record and metric', async () => {
     const service = await startSecured({ live: { 'policy.yaml': OBSERVE } })

@@ -66,6 +66,7 @@ test('500 calls during 20 reloads: each is answered, and none is refused', async
         'keys.yaml': keysFile({ reader: {}, [`key-${reloads}`]: {} }),
         'limits.yaml': { ...NO_LIMITS, tenants: { [`tenant-${reloads}`]: {} } },
         'revocations.yaml': { revocations: [{ kind: 'jti', value: `token-${reloads}` }] },
+        'kill.yaml': { kill: [{ kind: 'tenant', value: `tenant-${reloads}`, reason: 'test' }] },
       }[file]
       // One after the other: a look that is under way may be past this file.
       reloading = reloading.then(() => service.put(file, value))
@@ -124,6 +125,11 @@ const GOOD: Readonly<Record<LiveFile, { value: object; caller: string; code: str
     caller: 'revoked',
     code: 'token_revoked',
   },
+  'kill.yaml': {
+    value: { kill: [{ kind: 'principal', value: 'api-key:revoked', reason: 'test' }] },
+    caller: 'revoked',
+    code: 'killed',
+  },
 }
 
 const BAD: Readonly<Record<string, string>> = {
@@ -141,6 +147,7 @@ const BAD: Readonly<Record<string, string>> = {
 
 for (const file of LIVE_FILES) {
   const { value, caller, code: wanted } = GOOD[file]
+  const off = file === 'kill.yaml' ? ['switched off: 1 principal'] : []
 
   describe(`live/${file}`, () => {
     test('a bad one, or none any more, keeps the last good one; readiness, log and metric say so', async () => {
@@ -156,7 +163,7 @@ for (const file of LIVE_FILES) {
         const refusals = events(service, 'live_file_refused').length
         await service.put(file, text)
         assert.equal(await code(service, caller), wanted, what)
-        const warnings = [`live/${file} is not valid; the last good one holds`]
+        const warnings = [`live/${file} is not valid; the last good one holds`, ...off]
         assert.deepEqual(await service.ready(), { status: 200, reasons: [], warnings }, what)
         const said = events(service, 'live_file_refused').slice(refusals)
         assert.deepEqual(
@@ -173,7 +180,7 @@ for (const file of LIVE_FILES) {
         // The same bytes as before count again, although they are no news.
         await service.put(file, value)
         assert.equal(await code(service, caller), wanted, what)
-        assert.deepEqual(await service.ready(), { status: 200, reasons: [], warnings: [] }, what)
+        assert.deepEqual(await service.ready(), { status: 200, reasons: [], warnings: off }, what)
         assert.equal(await age(file), 0)
       }
     })

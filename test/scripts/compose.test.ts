@@ -237,6 +237,7 @@ describe('the mounted files', () => {
         // Rules name tools and effects only.
         operations: [],
         revocations: { setLive: () => undefined, addLive: () => undefined },
+        kill: { setLive: () => undefined, addLive: () => undefined },
         onApplied: () => applied++,
         onRefused: (_, found) => problems.push(...found),
         now: () => 0,

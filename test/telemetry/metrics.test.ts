@@ -192,6 +192,7 @@ test('calls in batches and scrapes in between are counted once each', async () =
   const metrics = createMetrics({
     inFlight: () => 0,
     audit: () => ({ written: 0, pendingBytes: 0, failing: false, chain: undefined, witnessFailures: 0 }),
+    receiptFailures: () => 0,
     ready: () => true,
     liveAges: () => [],
     storeAvailable: () => true,

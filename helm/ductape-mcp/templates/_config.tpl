@@ -64,6 +64,7 @@ roles:
       - name: try-out
         tool: ductape_*
         effect: [read, write]
+        approval: none
 {{- else -}}
 {{- toYaml .Values.live.policy -}}
 {{- end -}}
@@ -87,6 +88,10 @@ roles:
 {{/* nginx's configuration: the template that image, compose and tests share, with the chart's paths. An optional name without a value takes its line along. */}}
 {{- define "ductape-mcp.nginx" -}}
 {{- $text := .Files.Get "files/ductape-mcp.conf.template" -}}
+{{- $people := include "ductape-mcp.peopleHost" . -}}
+{{- if not $people -}}
+{{- $text = regexReplaceAll "(?s)\n *# <people>\n.*# </people>\n" $text "" -}}
+{{- end -}}
 {{- range $name, $value := dict
   "MCP_RUN_DIR" "/tmp/nginx"
   "MCP_ACCESS_LOG" "/dev/stdout"
@@ -103,6 +108,10 @@ roles:
   "MCP_BURST" (.Values.proxy.burst | int | toString)
   "MCP_CONNECTIONS" (.Values.proxy.connections | int | toString)
   "MCP_KEEPALIVE_MIN" "5s"
+  "MCP_PEOPLE_HOST" $people
+  "MCP_PEOPLE_LISTEN" "8444"
+  "MCP_PEOPLE_TLS_CERT" "/etc/nginx/people-tls/tls.crt"
+  "MCP_PEOPLE_TLS_KEY" "/etc/nginx/people-tls/tls.key"
 -}}
 {{- if $value -}}
 {{- $text = replace (printf "${%s}" $name) $value $text -}}

@@ -65,6 +65,15 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- (include "ductape-mcp.publicUrl" . | urlParse).hostname -}}
 {{- end -}}
 
+{{/* Host of the people's server; empty where there is none. */}}
+{{- define "ductape-mcp.peopleHost" -}}
+{{- with .Values.config.peopleUrl }}{{ (urlParse .).hostname | lower }}{{ end -}}
+{{- end -}}
+
+{{- define "ductape-mcp.peopleSecret" -}}
+{{- default (printf "%s-people-tls" (include "ductape-mcp.fullname" .)) .Values.people.tls.existingSecret -}}
+{{- end -}}
+
 {{- define "ductape-mcp.service" -}}
 {{- .Files.Get "files/service.yaml" -}}
 {{- end -}}

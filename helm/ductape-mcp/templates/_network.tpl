@@ -6,12 +6,16 @@
 {{- $rows := list -}}
 {{- $proxy := eq .Values.networkPolicy.flavor "egressProxy" -}}
 {{- range $name, $row := (include "ductape-mcp.service" . | fromYaml).outbound -}}
+{{- $used := not $row.usedWith -}}
+{{- range $path := $row.usedWith -}}
 {{- $value := $root.Values -}}
-{{- range $row.usedWith -}}
+{{- range splitList "." $path -}}
 {{- $value = index (default dict $value) . -}}
 {{- end -}}
+{{- $used = or $used (not (empty $value)) -}}
+{{- end -}}
 {{- $replaced := and $root.Values.tryout.enabled (eq $name "backend") -}}
-{{- if and $value (not $replaced) (not (and $proxy $row.proxied)) -}}
+{{- if and $used (not $replaced) (not (and $proxy $row.proxied)) -}}
 {{- $rows = append $rows (merge (dict "name" $name "purpose" $row.purpose) (index $root.Values.networkPolicy.egress $name)) -}}
 {{- end -}}
 {{- end -}}

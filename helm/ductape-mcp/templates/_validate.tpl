@@ -9,6 +9,7 @@
 {{- define "ductape-mcp.validate" -}}
 {{- $problems := concat
   (include "ductape-mcp.problems.tls" . | fromJsonArray)
+  (include "ductape-mcp.problems.people" . | fromJsonArray)
   (include "ductape-mcp.problems.network" . | fromJsonArray)
   (include "ductape-mcp.problems.replicas" . | fromJsonArray)
   (include "ductape-mcp.problems.pod" . | fromJsonArray)
@@ -56,6 +57,46 @@
 {{- toJson $p -}}
 {{- end -}}
 
+{{/* The server for approvers: config.peopleUrl is its switch. */}}
+{{- define "ductape-mcp.problems.people" -}}
+{{- $p := list -}}
+{{- $url := default "" .Values.config.peopleUrl -}}
+{{- $signIn := hasKey (dig "auth" dict .Values.config) "people" -}}
+{{- if and $signIn (not $url) -}}
+{{- $p = append $p "config.auth.people needs config.peopleUrl, the URL under which approvers find the page." -}}
+{{- end -}}
+{{- if $url -}}
+{{- if not $signIn -}}
+{{- $p = append $p "config.peopleUrl needs config.auth.people: without an authorization server nobody can sign in to approve." -}}
+{{- end -}}
+{{- if not (hasPrefix "https://" $url) -}}
+{{- $p = append $p "config.peopleUrl must begin with https://: it is the URL of nginx, which speaks TLS only." -}}
+{{- end -}}
+{{- $host := include "ductape-mcp.peopleHost" . -}}
+{{- if or (eq $host (include "ductape-mcp.publicHost" .)) (has $host (include "ductape-mcp.serviceNames" . | fromJsonArray)) -}}
+{{- $p = append $p (printf "config.peopleUrl has the host %s, which is that of the agents: give it one of its own." $host) -}}
+{{- end -}}
+{{- with .Values.people.tls -}}
+{{- $server := include "ductape-mcp.count" (list .existingSecret .certManager.enabled) | int -}}
+{{- if eq $server 0 -}}
+{{- $p = append $p "config.peopleUrl has no certificate: set people.tls.existingSecret to a Secret with tls.crt and tls.key, or people.tls.certManager.enabled." -}}
+{{- else if eq $server 2 -}}
+{{- $p = append $p "people.tls.existingSecret and people.tls.certManager.enabled are both set: choose one of them." -}}
+{{- end -}}
+{{- if and .certManager.enabled (not .certManager.issuerRef.name) -}}
+{{- $p = append $p "people.tls.certManager.enabled needs people.tls.certManager.issuerRef.name." -}}
+{{- end -}}
+{{- end -}}
+{{- if and .Values.people.tlsRoute.enabled (not .Values.people.tlsRoute.parentRefs) -}}
+{{- $p = append $p "people.tlsRoute.enabled needs people.tlsRoute.parentRefs, the gateways that take the route." -}}
+{{- end -}}
+{{- if and .Values.networkPolicy.enabled (not .Values.networkPolicy.ingress.peopleFrom) -}}
+{{- $p = append $p "config.peopleUrl is set and networkPolicy.ingress.peopleFrom lets nobody in: name the networks of the approvers, or the gateway that passes their connections on." -}}
+{{- end -}}
+{{- end -}}
+{{- toJson $p -}}
+{{- end -}}
+
 {{- define "ductape-mcp.problems.network" -}}
 {{- $p := list -}}
 {{- $policy := .Values.networkPolicy -}}
@@ -68,7 +109,7 @@
 {{- if and $proxy (ne $flavor "egressProxy") -}}
 {{- $p = append $p (printf "config.outbound.proxy is set, so networkPolicy.flavor must be egressProxy, not %s: the pods could reach everything but the proxy." $flavor) -}}
 {{- end -}}
-{{- $wanted := dict "proxy" (list $proxy "config.outbound.proxy" 80) "backend" (list (dig "backend" "url" "https://api.ductape.app" .Values.config) "config.backend.url" 443) "store" (list .Values.store.redis.url "store.redis.url" 6379) "witness" (list (dig "audit" "witness" "url" "" .Values.config) "config.audit.witness.url" 443) -}}
+{{- $wanted := dict "proxy" (list $proxy "config.outbound.proxy" 80) "backend" (list (dig "backend" "url" "https://api.ductape.app" .Values.config) "config.backend.url" 443) "store" (list .Values.store.redis.url "store.redis.url" 6379) "witness" (list (dig "audit" "witness" "url" "" .Values.config) "config.audit.witness.url" 443) "notifications" (list (dig "outbound" "notifications" "url" "" .Values.config) "config.outbound.notifications.url" 443) -}}
 {{- range (include "ductape-mcp.egressRows" . | fromJson).rows -}}
 {{- if not (or .cidrs .pods .fqdns .internet) -}}
 {{- if eq .name "backend" -}}
@@ -116,6 +157,12 @@
 {{- $max := include "ductape-mcp.maxReplicas" . | int -}}
 {{- if and (include "ductape-mcp.replicated" .) (include "ductape-mcp.usesDpop" .) (not .Values.store.redis.url) -}}
 {{- $p = append $p "DPoP with more than one replica needs store.redis.url: each replica would accept a used proof once more." -}}
+{{- end -}}
+{{- if and (include "ductape-mcp.replicated" .) .Values.config.peopleUrl (not .Values.store.redis.url) -}}
+{{- $p = append $p "Approvals (config.peopleUrl) with more than one replica need store.redis.url: what one replica asks for, another would not know." -}}
+{{- end -}}
+{{- if and (include "ductape-mcp.replicated" .) (hasKey .Values.config "replay") (not .Values.store.redis.url) -}}
+{{- $p = append $p "config.replay with more than one replica needs store.redis.url: each replica would execute a repeated call once more." -}}
 {{- end -}}
 {{- if and .Values.autoscaling.enabled (gt (int .Values.autoscaling.minReplicas) (int .Values.autoscaling.maxReplicas)) -}}
 {{- $p = append $p "autoscaling.minReplicas is above autoscaling.maxReplicas." -}}
@@ -210,8 +257,8 @@
 {{- $p = append $p (printf "secrets.%s needs one of existingSecret and existingConfigMap." $name) -}}
 {{- end -}}
 {{- end -}}
-{{- if and .Values.live.existingConfigMap (or .Values.live.limits .Values.live.revocations .Values.live.policy.roles .Values.live.policy.policies) -}}
-{{- $p = append $p "live.existingConfigMap is set, so live.policy, live.limits and live.revocations have no effect: remove them." -}}
+{{- if and .Values.live.existingConfigMap (or .Values.live.limits .Values.live.revocations .Values.live.kill .Values.live.policy.roles .Values.live.policy.policies) -}}
+{{- $p = append $p "live.existingConfigMap is set, so live.policy, live.limits, live.revocations and live.kill have no effect: remove them." -}}
 {{- end -}}
 {{- if and (hasKey (dig "auth" dict .Values.config) "apiKeys") (not .Values.live.keysSecret) -}}
 {{- $p = append $p "config.auth.apiKeys needs live.keysSecret, the Secret with keys.yaml." -}}
@@ -234,6 +281,8 @@
 {{- define "ductape-mcp.problems.apis" -}}
 {{- $p := list -}}
 {{- range list
+  (list .Values.people.tls.certManager.enabled "people.tls.certManager.enabled" "cert-manager.io/v1" "Certificate" "cert-manager")
+  (list .Values.people.tlsRoute.enabled "people.tlsRoute.enabled" .Values.tlsRoute.apiVersion "TLSRoute" "the Gateway API")
   (list .Values.tls.certManager.enabled "tls.certManager.enabled" "cert-manager.io/v1" "Certificate" "cert-manager")
   (list .Values.tlsRoute.enabled "tlsRoute.enabled" .Values.tlsRoute.apiVersion "TLSRoute" "the Gateway API")
   (list .Values.monitoring.podMonitor.enabled "monitoring.podMonitor.enabled" "monitoring.coreos.com/v1" "PodMonitor" "the Prometheus operator")

@@ -12,6 +12,7 @@ everything around them that a platform team asks for.
 - Hardened without being asked: Pod Security \`restricted\`, no service account token, read-only file systems, users of their own, memory requests equal to limits, AppArmor and seccomp,
   NetworkPolicy that denies both ways.
 - Certificates from cert-manager or existing Secrets, the agents' CA from a Secret, a ConfigMap (trust-manager) or a ClusterTrustBundle. All are read again when they change.
+- A second server for the people who approve calls, without client certificates, on a port, host and Service of its own, where \`config.peopleUrl\` is set.
 - \`config\` is the service's own config.yaml, checked by its own schema before anything is rendered. \`live\` changes in running pods, without a rollout.
 - What cannot work is refused in one sentence, before it reaches the cluster.
 
@@ -50,10 +51,11 @@ By default nobody may call: add rows to \`config.auth\` and roles to \`live.poli
 | | where | changes |
 |---|---|---|
 | \`config\` | ConfigMap RELEASE-config | by a rollout |
-| \`live.policy\`, \`live.limits\`, \`live.revocations\` | ConfigMap RELEASE-live | in running pods, within about a minute |
+| \`live.policy\`, \`live.limits\`, \`live.revocations\`, \`live.kill\` | ConfigMap RELEASE-live | in running pods, within about a minute |
 | API keys | your Secret \`live.keysSecret\` | in running pods |
 | certificates, CA, revocation list | your Secrets and ConfigMaps, or cert-manager's | in running pods |
-| fleet key | your Secret \`fleetKey.existingSecret\`, RELEASE-fleet by default | by a restart |
+| fleet key | your Secret \`fleetKey.existingSecret\`, RELEASE-fleet by default | in running pods |
+| key of receipts | your Secret \`receipts.keySecret\` | in running pods |
 | files that \`config\` names | your Secrets, mounted by \`secrets\` at /etc/ductape-mcp/secrets/NAME/ | as the service's documents say |
 
 The chart never makes a Secret: what Helm renders, it stores.

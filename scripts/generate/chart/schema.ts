@@ -78,6 +78,21 @@ const egressRow = closed({
   internet: flag,
 })
 
+const certManager = {
+  enabled: flag,
+  issuerRef: closed({ name: objectName, kind: text('^[A-Z][A-Za-z]*$'), group: requiredName }),
+  duration,
+  renewBefore: duration,
+}
+const networkService = closed({ type: oneOf('ClusterIP', 'LoadBalancer'), annotations })
+const parentRefs = listOf(
+  closed(
+    { name: requiredName, namespace: requiredName, sectionName: requiredName, port },
+    { required: ['name'] },
+  ),
+  32,
+)
+
 /** The rows of src/outbound.ts that the service itself dials; `service` is the client's. */
 export const EGRESS = Object.entries(OUTBOUND).filter(([name]) => name !== 'service')
 
@@ -103,18 +118,13 @@ function valuesSchema(): Schema {
       policy: live('policy.yaml'),
       limits: live('limits.yaml'),
       revocations: live('revocations.yaml'),
+      kill: live('kill.yaml'),
       existingConfigMap: objectName,
       keysSecret: objectName,
     }),
     tls: closed({
       existingSecret: objectName,
-      certManager: closed({
-        enabled: flag,
-        issuerRef: closed({ name: objectName, kind: text('^[A-Z][A-Za-z]*$'), group: requiredName }),
-        duration,
-        renewBefore: duration,
-        dnsNames: listOf(dnsName),
-      }),
+      certManager: closed({ ...certManager, dnsNames: listOf(dnsName) }),
       clientCA: closed({
         existingSecret: objectName,
         existingConfigMap: objectName,
@@ -127,6 +137,11 @@ function valuesSchema(): Schema {
         key: { ...fileKey, minLength: 1 },
       }),
     }),
+    people: closed({
+      tls: closed({ existingSecret: objectName, certManager: closed(certManager) }),
+      service: networkService,
+      tlsRoute: closed({ enabled: flag, parentRefs }),
+    }),
     fleetKey: closed({ existingSecret: objectName, key: { ...fileKey, minLength: 1 } }),
     receipts: closed({ keySecret: objectName, key: { ...fileKey, minLength: 1 } }),
     store: store(),
@@ -138,23 +153,17 @@ function valuesSchema(): Schema {
       maxProperties: 64,
     },
     otel: stringMap('^OTEL_[A-Z0-9_]+$', { type: 'string' }),
-    service: closed({ type: oneOf('ClusterIP', 'LoadBalancer'), annotations }),
+    service: networkService,
     tlsRoute: closed({
       enabled: flag,
       apiVersion: text('^gateway\\.networking\\.k8s\\.io/v1((alpha|beta)[0-9])?$'),
       hostnames: listOf(dnsName, 16),
-      parentRefs: listOf(
-        closed(
-          { name: requiredName, namespace: requiredName, sectionName: requiredName, port },
-          { required: ['name'] },
-        ),
-        32,
-      ),
+      parentRefs,
     }),
     networkPolicy: closed({
       enabled: flag,
       flavor: oneOf('kubernetes', 'cilium', 'egressProxy'),
-      ingress: closed({ from: listOf(peer), metricsFrom: listOf(peer) }),
+      ingress: closed({ from: listOf(peer), peopleFrom: listOf(peer), metricsFrom: listOf(peer) }),
       dns: closed({
         namespaceLabels: labels,
         podLabels: labels,
@@ -222,7 +231,7 @@ function valuesSchema(): Schema {
     }),
     openshift: closed({ scc: closed({ enabled: flag }) }),
     assumeApiVersions: listOf(text('^[a-z0-9.-]+/v[0-9][a-z0-9]*$')),
-    test: closed({ clientSecret: objectName, tokenSecret: objectName }),
+    test: closed({ clientSecret: objectName, tokenSecret: objectName, receipt: flag }),
     tryout: closed({ enabled: flag, image, trustDomain: text('^[a-z0-9._-]+$') }),
   })
 }

@@ -41,7 +41,7 @@ export interface TenantService extends TestApp {
   seen: Observed[]
 }
 
-const POLICY = 'version: 1\nroles:\n  all:\n    allow:\n      - { tool: "*" }\n'
+const POLICY = 'version: 1\nroles:\n  all:\n    allow:\n      - { tool: "*", approval: none }\n'
 
 /** A caller for each tenant and one without any, all of them allowed everything. */
 export async function startTenants(options: {

@@ -62,7 +62,7 @@ export const keysFile = (callers: Readonly<Record<string, Caller>>): object => (
   })),
 })
 
-export const ALLOW_ALL = { roles: { all: { allow: [{ tool: '*' }] } } }
+export const ALLOW_ALL = { roles: { all: { allow: [{ tool: '*', approval: 'none' }] } } }
 
 const textOf = (value: unknown): string | undefined =>
   typeof value === 'string' || value === undefined ? value : JSON.stringify(value)

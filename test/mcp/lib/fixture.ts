@@ -241,7 +241,7 @@ const FIXTURE_STAGES: readonly StageRow[] = STAGES.filter((row) => row.name !== 
 /** The service with these tools, and a policy that allows them: the built-in one knows only the product's own. */
 export async function startFixture(): Promise<TestApp> {
   const live = temporary()
-  live.file('policy.yaml', JSON.stringify({ roles: { local: { allow: [{ tool: '*' }] } } }))
+  live.file('policy.yaml', JSON.stringify({ roles: { local: { allow: [{ tool: '*', approval: 'none' }] } } }))
   const service = await startApp({
     tools: FIXTURE_TOOLS,
     stages: FIXTURE_STAGES,

@@ -74,6 +74,77 @@ test('the fleet key is asked for where replicas or a store need it, and only the
   assert.ok(secrets(withValues(at('replicas', 2), at('fleetKey.existingSecret', 'mine'))).includes('mine'))
 })
 
+const people = [
+  at('config.peopleUrl', 'https://approvals.example.com'),
+  at('config.auth.people', { issuer: 'https://id.example.com', clientId: 'approvals', tenant: 'acme' }),
+  at('networkPolicy', {
+    ingress: { peopleFrom: [{ cidr: '192.0.2.128/25' }] },
+    egress: { issuer: { cidrs: ['198.51.100.2/32'] } },
+  }),
+  at('people.tls.existingSecret', 'people-tls'),
+].reduce(merge)
+
+test('peopleUrl brings a server for people: Service, port, certificate, host and the rule that lets them in; without it there is nothing of it', {
+  skip,
+}, () => {
+  const conf = (items: Item[]): string => configMap(items, 'nginx.conf').data['nginx.conf'] ?? ''
+  const proxyOf = (items: Item[]) => container(pod(items).spec, 'proxy')
+  const rules = (items: Item[]) =>
+    of(items, 'NetworkPolicy').flatMap(({ spec }) =>
+      (spec.ingress ?? []).filter(({ ports = [] }) => ports.some(({ port }) => port === 8444)),
+    )
+  const [off, on] = [withValues(), withValues(people)]
+  assert.deepEqual([...kinds(off), 'Service'].sort(), kinds(on))
+  assert.deepEqual(
+    of(on, 'Service').map(({ metadata, spec }) => [metadata.name, spec.ports[0]?.targetPort]),
+    [
+      ['ductape-mcp', 'mcp'],
+      ['ductape-mcp-people', 'people'],
+    ],
+  )
+  assert.deepEqual(rules(on)[0]?.from, [{ ipBlock: { cidr: '192.0.2.128/25' } }])
+  assert.equal(proxyOf(on).ports?.find(({ name }) => name === 'people')?.containerPort, 8444)
+  // The entrypoint watches the certificate of people where it is told their host.
+  assert.equal(
+    proxyOf(on).env?.find(({ name }) => name === 'MCP_PEOPLE_HOST')?.value,
+    'approvals.example.com',
+  )
+  assert.ok(pod(on).spec.volumes?.some(({ secret }) => secret?.secretName === 'people-tls'))
+  assert.match(conf(on), /^ +if \(\$host != approvals\.example\.com\) \{$/m)
+  assert.match(conf(on), /^ +listen 8444 ssl/m)
+
+  assert.deepEqual(rules(off), [])
+  assert.doesNotMatch(conf(off).replace(/^ *#.*$/gm, ''), /people|8444/)
+  assert.ok(!JSON.stringify(pod(off)).includes('people'))
+  const cilium = withValues(
+    people,
+    at('networkPolicy', {
+      flavor: 'cilium',
+      egress: { backend: { cidrs: [], fqdns: ['api.ductape.app'] } },
+    }),
+  ).filter(({ kind }) => kind === 'CiliumNetworkPolicy')
+  assert.match(
+    JSON.stringify(cilium),
+    /"fromCIDR":\["192\.0\.2\.128\/25"\],"toPorts":\[\{"ports":\[\{"port":"8444"/,
+  )
+})
+
+test('live/kill.yaml is hot like the rest of live/', { skip }, () => {
+  const kill = withValues(at('live.kill', { version: 1, kill: [{ kind: 'everything', reason: 'drill' }] }))
+  assert.match(configMap(kill, 'kill.yaml').data['kill.yaml'] ?? '', /kind: everything/)
+  assert.deepEqual(pod(kill), pod(withValues()))
+})
+
+test('the test verifies a receipt in the try-out and where it is told to, and only there', { skip }, () => {
+  const test = (...more: readonly Values[]): string =>
+    JSON.stringify(of(withValues(at('test.clientSecret', 'client'), ...more), 'Pod'))
+  assert.match(test(at('tryout.enabled', true)), /"receipt","verify"/)
+  const told = test(at('test.receipt', true))
+  assert.match(told, /"--accept-refusal","ductape_execute"\].*"receipt","verify"/)
+  assert.doesNotMatch(told, /self-asserted|"--list"/)
+  assert.doesNotMatch(test(), /receipt/)
+})
+
 test('what the test of the try-out writes, and reads again, Node allows in the image', { skip }, () => {
   const items = withValues(at('tryout.enabled', true), at('test.clientSecret', 'client'))
   const pods = of(items, 'Pod').map(({ spec }) => JSON.stringify(spec))
@@ -160,10 +231,21 @@ const otlp = merge(
   at('otel.OTEL_EXPORTER_OTLP_ENDPOINT', 'http://otel:4318'),
   at('networkPolicy.egress.otlp', { cidrs: ['198.51.100.4/32'] }),
 )
+const notifications = merge(
+  at('config.outbound.notifications', { url: 'https://hooks.example.com/T0/B0' }),
+  at('networkPolicy.egress.notifications', { cidrs: ['198.51.100.6/32'] }),
+)
 const witness = merge(
   at('config.audit.witness', { url: 'https://witness.example.com/checkpoints' }),
   at('networkPolicy.egress.witness', { cidrs: ['198.51.100.5/32'] }),
 )
+
+test('the issuer of people is reached as that of agents is', { skip }, () => {
+  const blocks = of(withValues(people), 'NetworkPolicy').flatMap(({ spec }) =>
+    (spec.egress ?? []).flatMap(({ to = [] }) => to.flatMap(({ ipBlock }) => ipBlock?.cidr ?? [])),
+  )
+  assert.ok(blocks.includes('198.51.100.2/32'))
+})
 
 /** Values that make the service dial the row, and the address and port that the policy then opens. */
 const EGRESS: Readonly<Record<Exclude<keyof typeof OUTBOUND, 'service'>, readonly [Values, string]>> = {
@@ -171,6 +253,7 @@ const EGRESS: Readonly<Record<Exclude<keyof typeof OUTBOUND, 'service'>, readonl
   issuer: [issuer, '198.51.100.2/32 443'],
   store: [store, '198.51.100.3/32 6379'],
   witness: [witness, '198.51.100.5/32 443'],
+  notifications: [notifications, '198.51.100.6/32 443'],
   otlp: [otlp, '198.51.100.4/32 4318'],
 }
 

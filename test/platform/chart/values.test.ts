@@ -19,6 +19,9 @@ const BAD: readonly (readonly [path: string, value: unknown, says: RegExp])[] = 
   ['networkPolicy.egress.backend.cidr', [], /cidr/],
   ['networkPolicy.ingress.form', [], /form/],
   ['tls.clientCA.secret', 'x', /secret/],
+  ['people.enabled', true, /enabled/],
+  ['people.tls.certManager.dnsNames', ['a.example.com'], /dnsNames/],
+  ['live.kill.switchs', [], /switchs/],
   ['receipts.existingSecret', 'x', /existingSecret/],
   ['config.receipts', { keys: 'boot' }, /receipts/],
   ['config.audit.mode', 'lax', /strict/],
@@ -75,6 +78,17 @@ const store = merge(
   at('networkPolicy.egress.store.cidrs', ['198.51.100.1/32']),
 )
 const noWay = { backend: { cidrs: [] } }
+const PEOPLE_URL = 'https://approvals.example.com'
+const signIn = merge(
+  at('config.auth.people', { issuer: 'https://id.example.com', clientId: 'approvals', tenant: 'acme' }),
+  issuerWay,
+)
+const people = [
+  at('config.peopleUrl', PEOPLE_URL),
+  signIn,
+  at('people.tls.existingSecret', 'people'),
+  at('networkPolicy.ingress.peopleFrom', [{ cidr: '192.0.2.0/24' }]),
+].reduce(merge)
 
 /** What is asked for, the values over the least ones, the sentence that comes back; the first list cannot work, the second can. */
 const COMBINATIONS: readonly (readonly [name: string, values: Values, says: string])[] = [
@@ -83,6 +97,67 @@ const COMBINATIONS: readonly (readonly [name: string, values: Values, says: stri
     'a witness that no rule leads to',
     at('config.audit.witness', { url: 'https://witness.example.com/checkpoints' }),
     'networkPolicy.egress.witness names no way',
+  ],
+  [
+    'people without a sign-in',
+    merge(people, { config: { peopleUrl: PEOPLE_URL, auth: { people: undefined } } }),
+    'config.peopleUrl needs config.auth.people',
+  ],
+  ['a sign-in without its page', signIn, 'config.auth.people needs config.peopleUrl'],
+  [
+    'people without a certificate',
+    merge(people, at('people.tls.existingSecret', '')),
+    'config.peopleUrl has no certificate',
+  ],
+  [
+    'two certificates for people',
+    merge(people, at('people.tls.certManager', { enabled: true, issuerRef: { name: 'ca' } })),
+    'people.tls.existingSecret and people.tls.certManager.enabled are both set',
+  ],
+  [
+    'cert-manager without issuer for people',
+    merge(people, at('people.tls', { existingSecret: '', certManager: { enabled: true } })),
+    'people.tls.certManager.enabled needs people.tls.certManager.issuerRef.name',
+  ],
+  [
+    'people under the name of the agents',
+    merge(people, at('config.publicUrl', `${PEOPLE_URL}:8443`)),
+    'config.peopleUrl has the host approvals.example.com, which is that of the agents',
+  ],
+  [
+    'people under the name of the Service',
+    merge(people, at('config.peopleUrl', 'https://ductape-mcp.ductape.svc')),
+    'which is that of the agents',
+  ],
+  [
+    'people without TLS',
+    merge(people, at('config.peopleUrl', 'http://approvals.example.com')),
+    'config.peopleUrl must begin with https://',
+  ],
+  [
+    'people whom no rule lets in',
+    merge(people, at('networkPolicy.ingress.peopleFrom', [])),
+    'networkPolicy.ingress.peopleFrom lets nobody in',
+  ],
+  [
+    'a route for people without gateway',
+    merge(people, at('people.tlsRoute.enabled', true)),
+    'people.tlsRoute.enabled needs people.tlsRoute.parentRefs',
+  ],
+  [
+    'a sign-in that no rule leads to',
+    merge(people, at('networkPolicy.egress.issuer.cidrs', [])),
+    'networkPolicy.egress.issuer names no way',
+  ],
+  [
+    'approvals and two replicas without a store',
+    merge(people, at('replicas', 2)),
+    'Approvals (config.peopleUrl) with more than one replica need store.redis.url',
+  ],
+  [
+    'replay and a scaler without a store',
+    merge(at('autoscaling.enabled', true), at('config.replay', {})),
+    'config.replay with more than one replica needs store.redis.url',
   ],
   ['no way to the backend', at('networkPolicy.egress', noWay), 'names no way to the Ductape backend'],
   [
@@ -246,6 +321,11 @@ const ACCEPTED: readonly (readonly [name: string, values: Values])[] = [
   [
     'DPoP and two replicas with a store',
     merge(store, merge(at('replicas', 2), merge(issuer({ requireBinding: 'dpop' }), issuerWay))),
+  ],
+  ['approvals on one replica', people],
+  [
+    'approvals and replay on two replicas with a store',
+    [people, store, at('replicas', 2), at('config.replay', {})].reduce(merge),
   ],
   [
     'names with Cilium',

@@ -30,12 +30,15 @@ export type Shell = 'dash' | 'busybox'
 export interface NginxOptions {
   readonly program?: NginxProgram
   readonly shell?: Shell
+  /** Host of the people's server, which has the agents' server certificate here; without it there is none. */
+  readonly peopleHost?: string
   /** Further MCP_ variables of the entrypoint. */
   readonly env?: Readonly<Record<string, string>>
 }
 
 export interface Nginx {
   readonly port: number
+  readonly peoplePort: number
   /** Of the plain listener for probes and metrics. */
   readonly healthPort: number
   readonly process: Running
@@ -93,7 +96,7 @@ export async function startNginx(
   folder: string,
   certs: Certificates,
   upstream: string,
-  { program = 'nginx', shell = 'dash', env = {} }: NginxOptions = {},
+  { program = 'nginx', shell = 'dash', peopleHost, env = {} }: NginxOptions = {},
 ): Promise<Nginx> {
   for (const name of [TEMPLATE, ENTRYPOINT]) copyFileSync(join(ROOT, 'nginx', name), join(folder, name))
   const binary = join(folder, program)
@@ -103,7 +106,7 @@ export async function startNginx(
   const user = giveToProxy(folder)
   // Another process may take a port between our look and nginx's bind: then look again.
   for (let attempt = 1; ; attempt++) {
-    const [port, healthPort] = [await freePort(), await freePort()]
+    const [port, healthPort, peoplePort] = [await freePort(), await freePort(), await freePort()]
     const running = start(interpreter, [join(folder, ENTRYPOINT)], {
       cwd: folder,
       env: {
@@ -113,6 +116,14 @@ export async function startNginx(
         MCP_UPSTREAM: `unix:${upstream}`,
         MCP_LISTEN: `127.0.0.1:${port}`,
         MCP_HEALTH_LISTEN: `127.0.0.1:${healthPort}`,
+        ...(peopleHost === undefined
+          ? {}
+          : {
+              MCP_PEOPLE_HOST: peopleHost,
+              MCP_PEOPLE_LISTEN: `127.0.0.1:${peoplePort}`,
+              MCP_PEOPLE_TLS_CERT: certs.server.certFile,
+              MCP_PEOPLE_TLS_KEY: certs.server.keyFile,
+            }),
         ...(program === 'nginx' ? { MCP_KEEPALIVE_MIN: '' } : {}),
         ...env,
       },
@@ -128,6 +139,7 @@ export async function startNginx(
     const pidFile = join(folder, 'nginx.pid')
     return {
       port,
+      peoplePort,
       healthPort,
       process: running,
       accessLog: () => {

@@ -308,22 +308,27 @@ export const NETWORK: readonly Invariant[] = [
   },
   {
     id: 'service',
-    says: 'The Service finds the pods and shows the TLS port only; the plain ports have a Service without an address of its own, where a monitor needs one.',
+    says: 'The Service finds the pods and shows the TLS port only, that of people has its own; the plain ports have a Service without an address of its own, where a monitor needs one.',
     check: (items) => {
       const { labels = {} } = service(items).spec.template.metadata
       const own = of(items, 'Service').filter(({ spec }) =>
         fits({ matchLabels: spec.selector ?? {} }, labels),
       )
-      const [agents, ...more] = own.filter(({ spec }) => spec.clusterIP !== 'None')
-      if (agents === undefined || more.length > 0) return ['not one Service that selects the pods']
+      const shown = ({ spec }: (typeof own)[number]): string =>
+        spec.ports.map(({ port, targetPort }) => `${port}:${targetPort}`).join()
+      if (own.filter((one) => shown(one) === '443:mcp').length !== 1)
+        return ['not one Service that selects the pods']
       return own
-        .filter(({ spec }) => {
-          const ports = spec.ports.map(({ port, targetPort }) => `${port}:${targetPort}`).join()
+        .filter((one) => {
+          const { spec } = one
+          const ports = shown(one)
           return (
             !['ClusterIP', 'LoadBalancer', undefined].includes(spec.type) ||
             spec.externalIPs !== undefined ||
             Object.keys(spec.selector ?? {}).length === 0 ||
-            ports !== (spec.clusterIP === 'None' ? '9464:ops,18081:proxy-health' : '443:mcp')
+            (spec.clusterIP === 'None'
+              ? ports !== '9464:ops,18081:proxy-health'
+              : !['443:mcp', '443:people'].includes(ports))
           )
         })
         .map(({ metadata }) => `Service ${metadata.name}`)
