@@ -44,7 +44,6 @@ export const EQUIVALENTS: Readonly<Record<string, Readonly<Record<string, string
     'targets > MANY : undefined': SPEED,
     '|| isHard(deny)': SPEED,
     'relaxed === undefined || isHard(deny) ? deny.refused': SPEED,
-    "rule.sense === 'allow' : demanded": 'the rank of a deny rule is never looked at',
     'hasTargets && (2)': SPEED,
     '&& !settled (2)': SPEED,
     'if (!hasRest)': SPEED,
@@ -89,9 +88,6 @@ export const EQUIVALENTS: Readonly<Record<string, Readonly<Record<string, string
       'a pattern of one piece would have to be twice as long as itself',
   },
   'src/admission/policy/rule.ts': { "sense === 'allow' ? 'deny'": 'only deny rules spare something' },
-  'src/admission/policy/translate.ts': {
-    "'approval' in given : undefined": 'a member that is not there is undefined',
-  },
   'src/identity/apikey/index.ts': {
     'a.length === b.length &&':
       'both are SHA-256 in hex, as the file is checked; without it a longer one would throw',
@@ -124,7 +120,6 @@ export const EQUIVALENTS: Readonly<Record<string, Readonly<Record<string, string
   },
   'src/identity/oauth/discovery.ts': {
     'error instanceof FetchFault &&': 'nothing else is thrown there',
-    "typeof uri === 'string' &&": NARROW,
     'if (!Array.isArray(keys))': 'what follows throws for anything else, and that is the same problem',
   },
   'src/identity/oauth/keys.ts': {
@@ -135,10 +130,7 @@ export const EQUIVALENTS: Readonly<Record<string, Readonly<Record<string, string
     "kind === 'fingerprint' : 'holds a control or invisible character'": WORDS,
   },
   'src/identity/revocations/entry.ts': { "typeof until === 'string' : undefined": NARROW },
-  'src/identity/revocations/index.ts': {
-    'if (held.has(raw))': 'what is held is put there again as it is',
-    'until !== 0 &&': 'zero is not after now either',
-  },
+  'src/identity/revocations/index.ts': { 'until !== 0 &&': 'zero is not after now either' },
   'src/identity/stage.ts': {
     "request.query !== '' &&": SPEED,
     'read === refused ? undefined': 'a refusal has no thumbprint that a token could name',
