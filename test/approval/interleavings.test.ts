@@ -41,3 +41,8 @@ describe('the interleavings find out where', () => {
     })
   }
 })
+
+test('an approval that ends while the store deletes it is not used', async () => {
+  // The interleaving in which this was found.
+  assert.deepEqual((await runWorlds(22_127_749, 1)).problems, [])
+})

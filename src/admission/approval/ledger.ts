@@ -183,7 +183,8 @@ export function createLedger({ store, fleet, now, random, onForged }: LedgerPort
           remember(entry.id)
           // Whom it does not reach still has the store, which as a rule forgets nothing.
           store.publish(SPENT, signEntry(fleet, SPENT, entry.id)).catch(() => undefined)
-          return entry
+          // The store took its time: what has ended meanwhile is asked for anew.
+          if (entry.expiresAt > now()) return entry
         }
       }
       throw new StoreUnavailable('others were quicker each time')
