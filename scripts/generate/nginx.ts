@@ -1,6 +1,7 @@
-// Writes the table of request headers (src/http/upstream-headers.ts) into nginx's template and its page, and leaves the rest of both alone.
+// Writes the table of request headers (src/http/upstream-headers.ts) into nginx's template and its page, and the paths that its log may show; the rest of both stays.
 import { readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
+import { PUBLIC_PATHS } from '../../src/http/paths.ts'
 import {
   NGINX_HEADERS,
   PASSED_HEADERS,
@@ -31,13 +32,17 @@ export function nginxTemplateText(): string {
   const agents = lines([...NGINX_HEADERS, ...PASSED_HEADERS], '  ')
   // A server that sets one header inherits none: what all of them need stands here once more.
   const people = ['    proxy_set_header Connection "";', ...lines(PEOPLE_HEADERS, '    ')]
-  const text = between(
+  const paths = PUBLIC_PATHS.map(({ path, prefix }) =>
+    prefix ? `    "~^${path}[^/]+$" ${path}*;` : `    ${path} ${path};`,
+  )
+  const logged = between(
     NGINX_TEMPLATE_PATH,
     read(NGINX_TEMPLATE_PATH),
-    /# <request headers>/,
-    /# <\/request headers>/,
-    agents,
+    /# <logged paths>/,
+    /# <\/logged paths>/,
+    paths,
   )
+  const text = between(NGINX_TEMPLATE_PATH, logged, /# <request headers>/, /# <\/request headers>/, agents)
   return between(
     NGINX_TEMPLATE_PATH,
     text,

@@ -18,6 +18,13 @@ export interface AskContext {
   backendKey: string | undefined
 }
 
+/** Open connections, requests that have one, and requests that wait for one. */
+export interface PoolStats {
+  readonly connected: number
+  readonly running: number
+  readonly pending: number
+}
+
 /** A POST under way. */
 export interface Asked {
   /** The answer, or a backend_* denial; never rejects. */
@@ -28,6 +35,8 @@ export interface Asked {
 
 export interface BackendClient {
   ask(request: BackendRequest, context: AskContext): Asked
+  /** Undefined where the connections are an egress proxy's, which does not count them. */
+  stats(): PoolStats | undefined
   close(): Promise<void>
 }
 
@@ -74,7 +83,10 @@ export function createBackendClient(dispatcher: Dispatcher, options: BackendOpti
     return exchange
   }
 
-  return { ask, close: () => dispatcher.destroy() }
+  const stats = (): PoolStats | undefined =>
+    'stats' in dispatcher ? (dispatcher as { stats: PoolStats }).stats : undefined
+
+  return { ask, stats, close: () => dispatcher.destroy() }
 }
 
 /**

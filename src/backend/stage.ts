@@ -1,9 +1,14 @@
 // The stage `backend`: the only I/O of a call.
-import type { Stage, Verdict } from '../core/call.ts'
+import type { Call, Stage, Verdict } from '../core/call.ts'
 import { type Denial, deny } from '../core/denials.ts'
+import type { BackendRequest } from '../core/tool.ts'
 import type { BackendAnswer, BackendClient } from './client.ts'
 
-export function prepareBackend(client: BackendClient): Stage {
+/** `asking` puts the trace context that the backend is to continue in place of the call's own. */
+export function prepareBackend(
+  client: BackendClient,
+  asking?: (call: Call, request: BackendRequest) => void,
+): Stage {
   return async (call): Promise<Verdict> => {
     const { prepared, credential } = call
     if (prepared === undefined || credential === undefined) throw new Error('backend runs after credentials')
@@ -13,6 +18,7 @@ export function prepareBackend(client: BackendClient): Stage {
     call.progress?.(call, 1, 2, 'Forwarded to the Ductape backend')
     const request = prepared.request(credential)
     if (call.deadline !== undefined && call.deadline < request.timeout) request.timeout = call.deadline
+    asking?.(call, request)
     const asked = client.ask(request, call)
     if (cancellable) call.underWay = asked
     const outcome = await asked.outcome

@@ -62,7 +62,7 @@ export async function prepare({ configPath, io, recordsTo, backendUrl }: Prepare
   const log = createLog(config.telemetry.log.level, Date.now, (line) => logWriter.write(line))
   for (const warning of loaded.warnings) log.warn('config_warning', { text: warning })
 
-  const traced = await createTracing({ env: io.env, service: IDENTITY })
+  const traced = await createTracing({ env: io.env, service: IDENTITY, backend: config.backend.url })
   if (!traced.ok) throw new UsageError(traced.problem)
 
   const store = await createStore(config.store === 'memory' ? 'memory' : config.store, {

@@ -10,6 +10,9 @@ export interface HttpRequest {
   headers: Readonly<Record<string, string | string[] | undefined>>
   /** Names and values in turn, as they arrived. */
   raw: readonly string[]
+  /** Version of HTTP, and the peer's port where the peer is not nginx; known of a real connection only. */
+  version?: string
+  port?: number | undefined
   /** Reads the whole body, at most `limit` bytes. */
   read(limit: number): Promise<BodyRead>
 }

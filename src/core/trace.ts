@@ -7,6 +7,8 @@ const TRACESTATE = /^[\x20-\x7e]{1,512}$/
 /** Sets the trace context of a call; a traceparent that is not of version 00 with ids other than zero is dropped (W3C Trace Context 3.2). */
 export function takeTrace(call: Call, traceparent: string | undefined, tracestate: string | undefined): void {
   if (traceparent === undefined || !TRACEPARENT.test(traceparent)) return
+  // The headers are read first.
+  if (call.traceparent !== traceparent) call.ambientTrace = call.traceparent
   call.traceparent = traceparent
   call.tracestate = tracestate !== undefined && TRACESTATE.test(tracestate) ? tracestate : undefined
 }

@@ -3,6 +3,7 @@ import type { Call, Receipt } from '../core/call.ts'
 import { deny } from '../core/denials.ts'
 import type { Draft, HttpAnswer } from '../core/http.ts'
 import { ANONYMOUS } from '../core/principal.ts'
+import { preflight } from './cors.ts'
 import { publicPath } from './paths.ts'
 
 export const RECEIPT_HEADER = 'ductape-receipt'
@@ -54,6 +55,33 @@ export function prepareAnswers({ draft, fault, digest, evidence, issue, withCors
     const kept = evidence.kept(call)
     if (kept !== undefined || takesReceipt(call, written)) return proven(call, written, kept)
     return withCors(call, finish(written, undefined))
+  }
+}
+
+/** The answer of a request that is no call, from a router of whatever kind: `find` is asked for it. */
+export function prepareRouted(
+  { evidence, fault, withCors }: AnswerParts,
+  answer: Answers,
+): (call: Call, find: () => Promise<HttpAnswer | undefined>) => Promise<HttpAnswer> {
+  return async (call, find) => {
+    try {
+      if (call.request?.method === 'OPTIONS') return withCors(call, preflight())
+      const found = await find()
+      if (found !== undefined) {
+        // A refusal by the SDK is recorded like one of ours.
+        if (found.refused) {
+          call.denial = deny('mcp_refused')
+          evidence.refused(call)
+          await evidence.kept(call)
+        }
+        return withCors(call, found)
+      }
+      call.denial ??= deny('path_unknown')
+    } catch (error) {
+      fault(call, error)
+      call.denial = deny('internal_error')
+    }
+    return answer(call)
   }
 }
 

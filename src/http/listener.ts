@@ -261,6 +261,8 @@ function toRequest(message: IncomingMessage, response: ServerResponse): HttpRequ
     query: query < 0 ? '' : url.slice(query + 1),
     headers: message.headers,
     raw: message.rawHeaders,
+    version: message.httpVersion,
+    port: message.socket.remotePort,
     read: (limit) => {
       // Only now is it clear that the body is wanted.
       if (message.headers.expect?.toLowerCase() === '100-continue') response.writeContinue()

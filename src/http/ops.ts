@@ -6,21 +6,22 @@ export interface OpsParts {
   notReady(): readonly string[]
   /** What an operator should mend although the service is ready. */
   warnings(): readonly string[]
-  metrics(): Promise<{ contentType: string; body: string }>
+  /** In the format that the header Accept asks for. */
+  metrics(accept: string | undefined): Promise<{ contentType: string; body: string }>
 }
 
 type Answer = { status: number; type: string; body: string }
 
 export function createOpsListener(parts: OpsParts): http.Server {
-  const routes: Record<string, () => Answer | Promise<Answer>> = {
+  const routes: Record<string, (message: http.IncomingMessage) => Answer | Promise<Answer>> = {
     '/livez': () => ({ status: 200, type: 'text/plain; charset=utf-8', body: 'ok\n' }),
     '/readyz': () => {
       const reasons = parts.notReady()
       const body = JSON.stringify({ ready: reasons.length === 0, reasons, warnings: parts.warnings() })
       return { status: reasons.length === 0 ? 200 : 503, type: 'application/json', body: `${body}\n` }
     },
-    '/metrics': async () => {
-      const { contentType, body } = await parts.metrics()
+    '/metrics': async (message) => {
+      const { contentType, body } = await parts.metrics(message.headers.accept)
       return { status: 200, type: contentType, body }
     },
   }
@@ -37,7 +38,7 @@ export function createOpsListener(parts: OpsParts): http.Server {
     if (message.method !== 'GET' && message.method !== 'HEAD') {
       return { status: 405, type: 'text/plain; charset=utf-8', body: 'GET only.\n', allow: 'GET, HEAD' }
     }
-    return route()
+    return route(message)
   }
 
   const server = http.createServer(

@@ -1,98 +1,176 @@
 // The OpenTelemetry side of spans.ts, in a chunk of its own: the SDK costs start-up time and memory that only tracing should pay.
-import { type Context, context, type Span, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api'
+import {
+  type Context,
+  type Link,
+  ROOT_CONTEXT,
+  type Span,
+  type SpanContext,
+  SpanKind,
+  SpanStatusCode,
+  trace,
+} from '@opentelemetry/api'
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http'
 import { NodeSDK } from '@opentelemetry/sdk-node'
 import type { Call } from '../core/call.ts'
-import { denialRow } from '../core/denials.ts'
-import { shownMethod } from '../core/methods.ts'
-import type { Tracing } from './spans.ts'
+import { BACKEND, STAGE_NAMES } from '../core/stages.ts'
+import { endSpan, spanName } from './attributes.ts'
+import type { SpanFigures } from './metrics.ts'
+import type { Tracing, TracingOptions } from './spans.ts'
 
-export function startTracing(service: { name: string; version: string }): Tracing {
+/** What `call.span` holds. */
+interface Spans {
+  readonly server: Span
+  backend: Span | undefined
+}
+
+export function startTracing({ service, backend }: Omit<TracingOptions, 'env'>): Tracing {
   // The detectors for host and process would publish command lines; OTEL_RESOURCE_ATTRIBUTES ("env") keeps its meaning.
   process.env['OTEL_NODE_RESOURCE_DETECTORS'] ??= 'env'
+  const exporter = countedExporter()
   const sdk = new NodeSDK({
     serviceName: process.env['OTEL_SERVICE_NAME'] || service.name,
-    traceExporter: new OTLPTraceExporter(),
+    traceExporter: exporter,
     instrumentations: [],
     metricReaders: [],
     logRecordProcessors: [],
   })
   sdk.start()
   const tracer = trace.getTracer(service.name, service.version)
-  const spans = new WeakMap<Call, Span>()
+  const { hostname, port, protocol } = new URL(backend)
+  const backendAttributes = {
+    'http.request.method': 'POST',
+    'server.address': hostname.replace(/^\[|\]$/g, ''),
+    'server.port': port === '' ? (protocol === 'https:' ? 443 : 80) : Number(port),
+  }
 
-  const open = (call: Call): Span => {
-    const known = spans.get(call)
-    if (known !== undefined) return known
-    const parent = parentOf(call)
-    const span = tracer.startSpan(
+  const open = (call: Call): Spans => {
+    if (call.span !== undefined) return call.span as Spans
+    const links = linksOf(call)
+    const server = tracer.startSpan(
       spanName(call),
-      { kind: SpanKind.SERVER, startTime: call.startedAt, attributes: attributesOf(call) },
-      parent,
+      { kind: SpanKind.SERVER, startTime: call.startedAt, ...(links !== undefined && { links }) },
+      parentOf(call),
     )
-    spans.set(call, span)
-    return span
+    const spans: Spans = { server, backend: undefined }
+    call.span = spans
+    return spans
   }
 
   return {
     start(call) {
-      const own = open(call).spanContext()
-      call.traceparent = `00-${own.traceId}-${own.spanId}-0${own.traceFlags & 1}`
+      call.traceparent = textOf(open(call).server.spanContext())
     },
-    end(call, status) {
-      const span = open(call)
-      const { denial } = call
-      if (denial !== undefined) {
-        const row = denialRow(denial)
-        span.setAttribute('error.type', row.form === 'result' ? 'tool_error' : String(row.rpc))
-        span.setAttribute('ductape_mcp.code', denial.code)
-        span.setAttribute('ductape_mcp.stage', row.stage)
-        if (row.form !== 'result') span.setAttribute('rpc.response.status_code', String(row.rpc))
-        span.setStatus({ code: SpanStatusCode.ERROR })
-      }
-      span.setAttribute('http.response.status_code', status)
-      span.end()
+    asking(call, { path }) {
+      const spans = open(call)
+      if (!spans.server.isRecording()) return
+      spans.backend = tracer.startSpan(
+        'POST',
+        {
+          kind: SpanKind.CLIENT,
+          startTime: timeOf(call, call.marks?.at(-1)),
+          attributes: { ...backendAttributes, 'url.full': backend + path },
+        },
+        trace.setSpanContext(ROOT_CONTEXT, spans.server.spanContext()),
+      )
+      call.traceparent = textOf(spans.backend.spanContext())
     },
-    close: () => sdk.shutdown(),
+    end(call, status, seconds) {
+      const { server, backend: client } = open(call)
+      if (!server.isRecording()) return undefined
+      const end = call.startedAt + seconds * 1000
+      if (client !== undefined) endBackend(call, client, end, exporter)
+      endSpan(call, server, status)
+      addStages(call, server)
+      exporter.end(server, end)
+      return server.spanContext().traceId
+    },
+    stats: exporter.stats,
+    close: () => within(FLUSH_LIMIT, sdk.shutdown()),
   }
 }
 
-// takeTrace has checked the form already.
-function parentOf(call: Call): Context {
-  const [, traceId, spanId, flags] = call.traceparent?.split('-') ?? []
-  if (traceId === undefined || spanId === undefined || flags === undefined) return context.active()
-  // The caller's tracestate goes on to the backend as it is, never into a span: its values are free text.
-  return trace.setSpanContext(context.active(), {
-    traceId,
-    spanId,
-    traceFlags: Number.parseInt(flags, 16),
-    isRemote: true,
+/** Less than the service has for its own flush: a collector that is silent or away is no fault of the service. */
+const FLUSH_LIMIT = 1000
+
+async function within(ms: number, work: Promise<unknown>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms)
   })
+  await Promise.race([work.catch(() => undefined), late])
+  clearTimeout(timer)
 }
 
-function spanName(call: Call): string {
-  const tool = call.tool?.declaration.name
-  const method = call.surface === 'rest' ? 'tools/call' : (shownMethod(call) ?? 'http')
-  return tool === undefined ? method : `${method} ${tool}`
+interface CountedExporter extends Pick<OTLPTraceExporter, 'export' | 'shutdown'> {
+  /** Ends a span, or drops it where too many wait. */
+  end(span: Span, at: number): void
+  stats(): SpanFigures
 }
 
-function attributesOf(call: Call): Record<string, string | number> {
-  const attributes: Record<string, string | number> = {
-    'mcp.method.name': call.surface === 'rest' ? 'tools/call' : (shownMethod(call) ?? 'none'),
-    'network.transport': call.channel === 'http' ? 'tcp' : 'pipe',
-    'ductape_mcp.call.id': call.id,
+/** As many as the batches of the SDK hold (OpenTelemetry, environment variables of the batch span processor). */
+const MAX_WAITING = 2048
+
+/** The exporter of the SDK, which says nothing of what it has lost. */
+function countedExporter(): CountedExporter {
+  const exporter = new OTLPTraceExporter()
+  const limit = Number(process.env['OTEL_BSP_MAX_QUEUE_SIZE']) || MAX_WAITING
+  const stats = { sent: 0, failed: 0, dropped: 0 }
+  let waiting = 0
+  return {
+    export(spans, report) {
+      exporter.export(spans, (result) => {
+        waiting -= spans.length
+        if (result.code === 0) stats.sent += spans.length
+        else stats.failed += spans.length
+        report(result)
+      })
+    },
+    shutdown: () => exporter.shutdown(),
+    end(span, at) {
+      if (waiting < limit) {
+        waiting++
+        span.end(at)
+      } else stats.dropped++
+    },
+    stats: () => ({ ...stats }),
   }
-  if (call.channel === 'http') {
-    attributes['network.protocol.name'] = 'http'
-    attributes['client.address'] = call.peer
-  }
-  if (call.tool !== undefined) {
-    attributes['gen_ai.operation.name'] = 'execute_tool'
-    attributes['gen_ai.tool.name'] = call.tool.declaration.name
-  }
-  if (call.message !== undefined) attributes['mcp.protocol.version'] = call.message.revision
-  if (typeof call.message?.id === 'number') attributes['jsonrpc.request.id'] = String(call.message.id)
-  if (call.module !== undefined) attributes['ductape_mcp.module'] = call.module
-  if (call.method !== undefined) attributes['ductape_mcp.method'] = call.method
-  return attributes
 }
+
+/** Time since the epoch of a monotonic time within the call. */
+const timeOf = (call: Call, tick: number | undefined): number =>
+  tick === undefined ? call.startedAt : call.startedAt + tick - call.startedTick
+
+/** An event for each stage at its end, with the stage's name. */
+function addStages(call: Call, span: Span): void {
+  const { marks = [] } = call
+  for (let i = 0; i < marks.length; i += 2)
+    span.addEvent(STAGE_NAMES[marks[i] as number] as string, timeOf(call, marks[i + 1]))
+}
+
+function endBackend(call: Call, span: Span, end: number, exporter: CountedExporter): void {
+  const { backendStatus: status, denial, marks = [] } = call
+  if (status !== undefined) span.setAttribute('http.response.status_code', status)
+  if (status === undefined || status >= 400) {
+    span.setAttribute('error.type', status === undefined ? (denial?.code ?? '_OTHER') : String(status))
+    span.setStatus({ code: SpanStatusCode.ERROR })
+  }
+  let at = end
+  for (let i = 0; i < marks.length; i += 2) if (marks[i] === BACKEND) at = timeOf(call, marks[i + 1])
+  exporter.end(span, at)
+}
+
+const textOf = ({ traceId, spanId, traceFlags }: SpanContext): string =>
+  `00-${traceId}-${spanId}-0${traceFlags & 1}`
+
+// takeTrace has checked the form already. The caller's tracestate goes on to the backend as it is, never into a span: its values are free text.
+function contextOf(traceparent: string): SpanContext {
+  const [, traceId = '', spanId = '', flags = ''] = traceparent.split('-')
+  return { traceId, spanId, traceFlags: Number.parseInt(flags, 16), isRemote: true }
+}
+
+const parentOf = ({ traceparent }: Call): Context =>
+  traceparent === undefined ? ROOT_CONTEXT : trace.setSpanContext(ROOT_CONTEXT, contextOf(traceparent))
+
+/** The HTTP request that brought the message, where the message has another parent (mcp.md 7). */
+const linksOf = ({ ambientTrace }: Call): Link[] | undefined =>
+  ambientTrace === undefined ? undefined : [{ context: contextOf(ambientTrace) }]

@@ -1,11 +1,17 @@
 // One span per call by the MCP semantic conventions (mcp.md 7); OpenTelemetry is loaded only where an endpoint is configured.
 import type { Call } from '../core/call.ts'
+import type { BackendRequest } from '../core/tool.ts'
+import type { SpanFigures } from './metrics.ts'
 
 export interface Tracing {
-  /** Starts the span of a call and puts its context in place of the caller's, for the backend. */
+  /** Opens the span of a call and puts its context in place of the caller's. */
   start(call: Call): void
-  /** Ends it; a call that was refused before it was decided gets its span here. */
-  end(call: Call, status: number): void
+  /** Opens the span of the backend call and puts its context in place of the call's, for the backend to continue. */
+  asking(call: Call, request: Pick<BackendRequest, 'path'>): void
+  /** Ends both; a call that was refused before it was decided gets its span here. The id of the trace where it is recorded. */
+  end(call: Call, status: number, seconds: number): string | undefined
+  /** What became of the recorded ones. */
+  stats(): SpanFigures
   /** Sends what is left. */
   close(): Promise<void>
 }
@@ -13,6 +19,8 @@ export interface Tracing {
 export interface TracingOptions {
   env: Readonly<Record<string, string | undefined>>
   service: { name: string; version: string }
+  /** Origin of the backend. */
+  backend: string
 }
 
 export type TracingResult = { ok: true; tracing: Tracing | undefined } | { ok: false; problem: string }
@@ -37,10 +45,10 @@ export function traceTarget(
 }
 
 /** Without an endpoint there are no spans and nothing is loaded. */
-export async function createTracing({ env, service }: TracingOptions): Promise<TracingResult> {
+export async function createTracing({ env, ...options }: TracingOptions): Promise<TracingResult> {
   const target = traceTarget(env)
   if (!target.ok) return target
   if (target.endpoint === undefined) return { ok: true, tracing: undefined }
   const { startTracing } = await import('./otel.ts')
-  return { ok: true, tracing: startTracing(service) }
+  return { ok: true, tracing: startTracing(options) }
 }

@@ -1,79 +1,16 @@
 // One span per call, sent to an OTLP endpoint where one is configured: attributes by the semantic conventions, parent from the message first.
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { once } from 'node:events'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { resolve } from 'node:path'
 import { after, before, describe, test } from 'node:test'
+import { STAGE_NAMES } from '../../src/core/stages.ts'
 import { type Emulator, type Observed, startEmulator } from '../../src/emulator/index.ts'
 import { createTracing, traceTarget } from '../../src/telemetry/spans.ts'
 import { EXECUTE, GENERATE, KEY, toolCall } from '../lib/calls.ts'
+import { type OtlpSink, openOtlpSink, type Span } from '../lib/otlp.ts'
 import { type Served, serve } from '../lib/serve.ts'
 
 const MAIN = resolve(import.meta.dirname, '../../src/main.ts')
-
-interface Span {
-  name: string
-  kind: number
-  traceId: string
-  spanId: string
-  parentSpanId?: string
-  status: { code?: number; message?: string }
-  attributes: Record<string, string>
-  events: unknown[]
-}
-
-interface OtlpSpan extends Omit<Span, 'attributes'> {
-  attributes: { key: string; value: Record<string, unknown> }[]
-}
-
-interface Sink {
-  url: string
-  requests: { path: string; text: string }[]
-  spans: Span[]
-  /** Resolves when this many spans are there. */
-  has(count: number): Promise<void>
-  close(): void
-}
-
-async function openSink(): Promise<Sink> {
-  const requests: Sink['requests'] = []
-  const spans: Span[] = []
-  let wake: () => void = () => undefined
-  const server = createServer(async (message, response) => {
-    const chunks: Buffer[] = []
-    for await (const chunk of message) chunks.push(chunk as Buffer)
-    const text = Buffer.concat(chunks).toString()
-    requests.push({ path: message.url ?? '', text })
-    const { resourceSpans } = JSON.parse(text) as {
-      resourceSpans: { scopeSpans: { spans: OtlpSpan[] }[] }[]
-    }
-    for (const span of resourceSpans.flatMap((item) => item.scopeSpans.flatMap((scope) => scope.spans))) {
-      const attributes = span.attributes.map(({ key, value }) => [key, String(Object.values(value)[0])])
-      spans.push({ ...span, attributes: Object.fromEntries(attributes) as Record<string, string> })
-    }
-    response.end('{}')
-    wake()
-  })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    requests,
-    spans,
-    async has(count) {
-      while (spans.length < count)
-        await new Promise<void>((done) => {
-          wake = done
-        })
-    },
-    close: () => {
-      server.close()
-      server.closeAllConnections()
-    },
-  }
-}
 
 const post = async (url: string, body: string, headers: Record<string, string> = {}): Promise<void> => {
   const response = await fetch(url, {
@@ -88,14 +25,17 @@ const post = async (url: string, body: string, headers: Record<string, string> =
   await response.arrayBuffer()
 }
 
+const SERVER = 2
+const CLIENT = 3
+
 describe('spans', () => {
   let emulator: Emulator
-  let sink: Sink
+  let sink: OtlpSink
   let service: Served
   const seen: Observed[] = []
   before(async () => {
     emulator = await startEmulator({ observe: (request) => seen.push(request) })
-    sink = await openSink()
+    sink = await openOtlpSink()
     service = await serve({
       config: { backend: { url: emulator.url } },
       env: {
@@ -112,38 +52,92 @@ describe('spans', () => {
     await emulator.close()
   })
 
+  /** The span of the one call that `send` makes. */
   const span = async (send: () => Promise<void>): Promise<Span> => {
-    const count = sink.spans.length
+    const known = new Set(sink.spans)
     await send()
-    await sink.has(count + 1)
-    assert.equal(sink.spans.length, count + 1)
-    return sink.spans[count] as Span
+    const found = await sink.find((one) => one.kind === SERVER && !known.has(one))
+    assert.equal(sink.spans.filter((one) => one.kind === SERVER && !known.has(one)).length, 1)
+    return found
   }
+  const backendOf = ({ spanId }: Span): Promise<Span> => sink.find((one) => one.parentSpanId === spanId)
 
-  test('a tools/call: name, kind and attributes', async () => {
+  test('a tools/call: name, kind and exactly these attributes', async () => {
     const found = await span(() => post(`${service.url}/mcp`, toolCall('ductape_execute', EXECUTE, 5)))
     assert.equal(found.name, 'tools/call ductape_execute')
-    assert.equal(found.kind, 2, 'SERVER')
     assert.equal(found.parentSpanId ?? '', '')
     assert.equal(found.status.code ?? 0, 0)
-    assert.deepEqual(found.events, [])
-    const { 'ductape_mcp.call.id': id, ...attributes } = found.attributes
+    assert.deepEqual(found.links, [])
+    const { 'ductape_mcp.call.id': id, 'client.port': port, ...attributes } = found.attributes
     assert.match(id ?? '', /^[0-9a-f-]{36}$/)
+    assert.match(port ?? '', /^\d{4,5}$/)
     assert.deepEqual(attributes, {
       'mcp.method.name': 'tools/call',
       'gen_ai.operation.name': 'execute_tool',
       'gen_ai.tool.name': 'ductape_execute',
       'jsonrpc.request.id': '5',
       'mcp.protocol.version': '2025-03-26',
+      'mcp.params.keys': Object.keys(EXECUTE).join(),
       'network.transport': 'tcp',
       'network.protocol.name': 'http',
+      'network.protocol.version': '1.1',
       'client.address': '127.0.0.1',
-      'http.response.status_code': '200',
       'ductape_mcp.module': 'product',
       'ductape_mcp.method': 'environments.list',
+      'ductape_mcp.effect': 'read',
     })
-    const sent = seen.at(-1)?.headers['traceparent']
-    assert.equal(sent, `00-${found.traceId}-${found.spanId}-01`, 'the backend continues this span')
+  })
+
+  test('an event for each stage, in their order and within the call', async () => {
+    const found = await span(() => post(`${service.url}/mcp`, toolCall('ductape_execute', EXECUTE)))
+    assert.deepEqual(
+      found.events.map(({ name }) => name),
+      STAGE_NAMES,
+    )
+    const times = found.events.map(({ timeUnixNano }) => BigInt(timeUnixNano))
+    const sorted = [...times].sort((a, b) => (a < b ? -1 : a > b ? 1 : 0))
+    assert.deepEqual(times, sorted)
+    assert.ok((times[0] as bigint) >= BigInt(found.startTimeUnixNano))
+    assert.ok((times.at(-1) as bigint) <= BigInt(found.endTimeUnixNano))
+    const refused = await span(() => post(`${service.url}/mcp`, toolCall('ductape_execute', {})))
+    assert.deepEqual(
+      refused.events.map(({ name }) => name),
+      ['transport', 'identity', 'protocol', 'resolve', 'validate'],
+    )
+  })
+
+  test('the backend call is a span of its own, which the backend continues', async () => {
+    const found = await span(() => post(`${service.url}/mcp`, toolCall('ductape_execute', EXECUTE)))
+    const asked = await backendOf(found)
+    assert.equal(asked.kind, CLIENT)
+    assert.equal(asked.name, 'POST')
+    assert.equal(asked.traceId, found.traceId)
+    const { port, hostname } = new URL(emulator.url)
+    assert.deepEqual(asked.attributes, {
+      'http.request.method': 'POST',
+      'server.address': hostname,
+      'server.port': port,
+      'url.full': `${emulator.url}/proxy/v1/sdk-proxy/execute`,
+      'http.response.status_code': '200',
+    })
+    assert.ok(BigInt(asked.startTimeUnixNano) >= BigInt(found.startTimeUnixNano))
+    assert.ok(BigInt(asked.endTimeUnixNano) <= BigInt(found.endTimeUnixNano))
+    assert.ok(BigInt(asked.endTimeUnixNano) > BigInt(asked.startTimeUnixNano))
+    assert.equal(seen.at(-1)?.headers['traceparent'], `00-${asked.traceId}-${asked.spanId}-01`)
+
+    emulator.faults.next({ kind: 'status', status: 503 })
+    const failed = await backendOf(
+      await span(() => post(`${service.url}/mcp`, toolCall('ductape_execute', EXECUTE))),
+    )
+    assert.equal(failed.attributes['http.response.status_code'], '503')
+    assert.equal(failed.attributes['error.type'], '503')
+    assert.equal(failed.status.code, 2)
+    emulator.faults.next({ kind: 'reset' })
+    const cut = await backendOf(
+      await span(() => post(`${service.url}/mcp`, toolCall('ductape_execute', EXECUTE))),
+    )
+    assert.equal(cut.attributes['error.type'], 'backend_interrupted')
+    assert.equal(cut.attributes['http.response.status_code'], undefined)
   })
 
   const context = (digit: string): string => `00-${digit.repeat(32)}-${digit.repeat(16)}-01`
@@ -173,17 +167,48 @@ describe('spans', () => {
       )
       assert.equal(found.parentSpanId ?? '', parent === undefined ? '' : parent.repeat(16))
       if (parent !== undefined) assert.equal(found.traceId, parent.repeat(32))
-      assert.equal(seen.at(-1)?.headers['traceparent'], `00-${found.traceId}-${found.spanId}-01`)
+      const links = found.links.map((link) => `00-${link.traceId}-${link.spanId}-01`)
+      const both = parent === '1' && meta !== undefined
+      assert.deepEqual(links, both ? [header] : [], 'the HTTP request, where the message has another parent')
+      assert.equal(seen.at(-1)?.headers['traceparent']?.slice(0, 35), `00-${found.traceId}`)
     }
+    const same = await span(() =>
+      post(`${service.url}/mcp`, message({ traceparent: context('7') }), { traceparent: context('7') }),
+    )
+    assert.deepEqual(same.links, [])
+    const list = await span(() =>
+      post(
+        `${service.url}/mcp`,
+        JSON.stringify({
+          jsonrpc: '2.0',
+          id: 'b2',
+          method: 'tools/list',
+          params: { _meta: { traceparent: context('8') } },
+        }),
+      ),
+    )
+    assert.equal(list.name, 'tools/list')
+    assert.equal(list.parentSpanId, '8'.repeat(16))
+    assert.equal(list.attributes['jsonrpc.request.id'], 'b2')
+  })
+
+  test('what a caller makes up is neither a name of an argument nor an id', async () => {
+    const found = await span(() =>
+      post(
+        `${service.url}/mcp`,
+        toolCall('ductape_execute', { ...EXECUTE, secretword: 1 }, 'the secretword of the caller'),
+      ),
+    )
+    assert.equal(found.attributes['mcp.params.keys'], Object.keys(EXECUTE).join())
+    assert.equal(found.attributes['jsonrpc.request.id'], undefined)
   })
 
   test('a caller that does not sample is followed: no span, and the flag goes on', async () => {
-    const count = sink.spans.length
     const unsampled = `00-${'5'.repeat(32)}-${'6'.repeat(16)}-00`
     await post(`${service.url}/mcp`, toolCall('ductape_execute', EXECUTE), { traceparent: unsampled })
     assert.match(String(seen.at(-1)?.headers['traceparent']), /^00-5{32}-[0-9a-f]{16}-00$/)
     await span(() => post(`${service.url}/mcp`, toolCall('ductape_execute', EXECUTE)))
-    assert.equal(sink.spans.length, count + 1)
+    assert.ok(sink.spans.every(({ traceId }) => traceId !== '5'.repeat(32)))
   })
 
   test('a 2026-07-28 call has its revision', async () => {
@@ -259,7 +284,10 @@ describe('without spans', () => {
       { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:9', OTEL_TRACES_EXPORTER: 'none' },
     ]) {
       assert.deepEqual(traceTarget(env), { ok: true, endpoint: undefined })
-      assert.deepEqual(await createTracing({ env, service }), { ok: true, tracing: undefined })
+      assert.deepEqual(await createTracing({ env, service, backend: 'http://127.0.0.1:9' }), {
+        ok: true,
+        tracing: undefined,
+      })
     }
     assert.equal(process.env['OTEL_NODE_RESOURCE_DETECTORS'], undefined, 'the tracing module was not loaded')
   })
@@ -275,31 +303,4 @@ describe('without spans', () => {
       assert.equal(stdout, '')
     })
   }
-
-  test('an endpoint that is away costs no call and does not hold the exit', async () => {
-    const emulator = await startEmulator()
-    // A server that accepts and says nothing.
-    const silent = createServer(() => undefined).listen(0, '127.0.0.1')
-    await once(silent, 'listening')
-    const service = await serve({
-      config: { backend: { url: emulator.url } },
-      env: {
-        OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${(silent.address() as AddressInfo).port}`,
-        OTEL_BSP_SCHEDULE_DELAY: '20',
-      },
-    })
-    try {
-      await post(`${service.url}/mcp`, toolCall('ductape_execute', EXECUTE))
-      await post(`${service.url}/mcp`, toolCall('ductape_execute', EXECUTE))
-      const started = performance.now()
-      service.child.kill('SIGTERM')
-      await service.exit
-      assert.ok(performance.now() - started < 5000)
-      assert.equal(service.stdout().match(/"type":"(decision|outcome)"/g)?.length, 4)
-    } finally {
-      silent.close()
-      silent.closeAllConnections()
-      await emulator.close()
-    }
-  })
 })
