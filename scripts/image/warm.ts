@@ -52,9 +52,17 @@ const mcp = (id: number, method: string, params: object): RequestInit => ({
   headers: json,
   body: JSON.stringify({ jsonrpc: '2.0', id, method, params }),
 })
+/** Goes all the way to a backend that is not there, by way of the parser of SQL, whose script nothing else loads. */
+const RAW = {
+  publishable_key: 'pk_demo_0123456789ab',
+  module: 'databases',
+  method: 'query',
+  params: [{ product: 'p', env: 'dev', database: 'd', query: 'SELECT a FROM b WHERE c = 1' }],
+}
 const ASKED = [
   ['/mcp', mcp(1, 'tools/list', {})],
   ['/mcp', mcp(2, 'tools/call', { name: 'ductape_execute', arguments: {} })],
+  ['/mcp', mcp(3, 'tools/call', { name: 'ductape_execute', arguments: RAW })],
   ['/openapi.json', {}],
 ] as const
 
@@ -91,5 +99,7 @@ for (const { config, env } of RUNS) {
   if (code !== 0) throw new Error(`no code for the image: exit ${code}\n${said}`)
 }
 const written = readdirSync(cache)
-if (!written.some((name) => name.startsWith('app-'))) throw new Error(`no code of the service: ${written}`)
+for (const script of ['app', 'sql'])
+  if (!written.some((name) => name.startsWith(`${script}-`)))
+    throw new Error(`no code of ${script}: ${written}`)
 for (const name of written) chmodSync(join(cache, name), 0o444)

@@ -58,7 +58,8 @@ const PACKAGES: readonly { name: RegExp; where: RegExp; types: boolean }[] = [
   // The command that edits live/keys.yaml keeps its comments and order.
   { name: /^yaml$/, where: /^src\/config\/|^src\/cli\/key-file\.ts$/, types: true },
   { name: /^(jsonwebtoken|jwks-rsa)$/, where: /^src\/identity\//, types: true },
-  { name: /^(@marcbachmann\/cel-js|re2js)$/, where: /^src\/admission\/policy\//, types: true },
+  { name: /^@marcbachmann\/cel-js$/, where: /^src\/admission\/policy\//, types: true },
+  { name: /^re2js$/, where: /^src\/(admission\/policy|response\/scan)\//, types: true },
   // It dials itself: the row `store` of OUTBOUND is its destination.
   { name: /^@redis\/client$/, where: /^src\/store\//, types: true },
   { name: /^(@opentelemetry\/|prom-client$)/, where: /^src\/telemetry\//, types: true },

@@ -10,6 +10,9 @@ interface Manifest {
   readonly licenses?: readonly { readonly type: string }[]
 }
 
+/** Packages whose compiled files hold works of others that their own licence does not name, and the file with the texts of those. */
+const INSIDE: Readonly<Record<string, string>> = { 'libpg-query': 'libpg-query-notices.txt' }
+
 /** The innermost package folder of a bundled file, or nothing when the file is our own. */
 function packageFolder(input: string): string | undefined {
   return /^(?:.*\/)?node_modules\/(?:@[^/]+\/)?[^/]+/.exec(input)?.[0]
@@ -27,7 +30,10 @@ export function thirdPartyNotices(root: string, inputs: readonly string[]): stri
     const text = file === undefined ? '' : `\n${readFileSync(join(path, file), 'utf8').trim()}\n`
     const notice = join(path, 'NOTICE')
     const extra = existsSync(notice) ? `\n${readFileSync(notice, 'utf8').trim()}\n` : ''
-    return `${manifest.name} ${manifest.version} (${manifest.license ?? manifest.licenses?.[0]?.type ?? 'no licence named'})\n${text}${extra}`
+    const inside = INSIDE[manifest.name]
+    const others =
+      inside === undefined ? '' : `\n${readFileSync(join(import.meta.dirname, inside), 'utf8').trim()}\n`
+    return `${manifest.name} ${manifest.version} (${manifest.license ?? manifest.licenses?.[0]?.type ?? 'no licence named'})\n${text}${extra}${others}`
   })
   return `This bundle holds code of these packages.\n\n${sections.sort().join(`\n${'-'.repeat(80)}\n`)}`
 }

@@ -93,8 +93,6 @@ export function referenceFault({ path, name }: TestReference): string | undefine
 
 /** The parts that later issues build: what a row may name as *later*. */
 const PLANNED: Readonly<Record<string, readonly string[]>> = {
-  6: ['evidence'],
-  7: ['guards', 'approval', 'replay', 'kill switch'],
   8: ['scanning', 'observability'],
 }
 
