@@ -1,6 +1,7 @@
 // What each part of ours costs: the whole against the same without it, in one run, on the same sockets, in units of the floor.
 import type { Bound, Figures } from '../scripts/verify/report.ts'
 import type { Issuer } from './harness/access.ts'
+import { startCollector } from './harness/collector.ts'
 import { type Bench, measure, type Running, start } from './harness/measure.ts'
 import { say } from './harness/session.ts'
 import { median, rotated } from './harness/stats.ts'
@@ -30,18 +31,25 @@ const parts: readonly Part[] = [
     connections: 64,
   },
   { name: 'guards, replay and approval', without: 'guards,replay,approval', bound: 0.15, connections: 64 },
+  { name: 'scan of a clean 1 KB answer', without: 'scan', bound: 0.15, connections: 64 },
+  { name: 'span and metrics, 1 % sampled', without: 'telemetry', bound: 0.2, connections: 64 },
 ]
 
 const PASSES = 8
 const WHOLE = ''
 
 /** Ours from its sources without these parts. */
-const parted = (without: string, issuer: Issuer): Target => {
+const parted = (without: string, issuer: Issuer, collector: string): Target => {
   const whole = ours({
     name: without === WHOLE ? 'ours from its sources' : `without ${without}`,
     entry: 'bench/peers/parted.ts',
     access: { issuer, keys: 0, rules: 10 },
-    env: { PARTS_WITHOUT: without },
+    env: {
+      PARTS_WITHOUT: without,
+      OTEL_EXPORTER_OTLP_ENDPOINT: collector,
+      OTEL_TRACES_SAMPLER: 'parentbased_traceidratio',
+      OTEL_TRACES_SAMPLER_ARG: '0.01',
+    },
   })
   return {
     ...whole,
@@ -60,9 +68,10 @@ export async function layerCosts(
   say('parts')
   const names = [WHOLE, ...new Set(parts.map(({ without }) => without))]
   const running = new Map<string, Running>()
+  const collector = await startCollector()
   try {
     running.set('floor', await start(bench, floor))
-    for (const name of names) running.set(name, await start(bench, parted(name, issuer)))
+    for (const name of names) running.set(name, await start(bench, parted(name, issuer, collector.url)))
     const all = [...running]
     for (const [, server] of all)
       await measure(bench, server, { connections: 64, calls: 'legacy', until: { calls: 20_000 } })
@@ -106,5 +115,6 @@ export async function layerCosts(
     }
   } finally {
     for (const [, server] of running) await server.stop()
+    await collector.close()
   }
 }

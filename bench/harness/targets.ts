@@ -101,7 +101,7 @@ export function ours(variant: Variant = {}): Target {
       const lines = [
         'version: 1',
         `listen: "127.0.0.1:${port}"`,
-        'ops: off',
+        'ops: "127.0.0.1:0"',
         `backend: { url: "http://127.0.0.1:${backendPort}" }`,
         `live: ${JSON.stringify(live)}`,
         `http: { ${ANY_RATE} }`,

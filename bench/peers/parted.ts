@@ -21,7 +21,12 @@ const overrides: Overrides = {
 const prepared = await prepare({ configPath, io: processIo(), recordsTo: 1 })
 const { config } = prepared
 if (config.listen.kind !== 'tcp') throw new Error('a bench listens on TCP')
-const app = await createApp(config, prepared.ports, overrides)
+const measured = !without.has('telemetry')
+const app = await createApp(
+  measured ? config : { ...config, ops: undefined },
+  measured ? prepared.ports : { ...prepared.ports, tracing: undefined },
+  overrides,
+)
 await new Promise<void>((resolve) => {
   if (config.listen.kind === 'tcp') app.main.listen(config.listen.port, config.listen.host, resolve)
 })
