@@ -88,6 +88,18 @@ const areas: readonly Area[] = [
     minutes: 20,
   },
   {
+    name: 'alerts',
+    what: 'every alert made to fire by a real fault, against a real Prometheus',
+    script: 'scripts/verify/alerts.ts',
+    minutes: 20,
+  },
+  {
+    name: 'scan',
+    what: '10,000 pieces of real files, 1,000 planted secrets, the longest hold of the loop',
+    script: 'scripts/verify/scan.ts',
+    minutes: 10,
+  },
+  {
     name: 'population',
     what: '20,000 mixed calls with a kill, a restart and a drain: records, counters and effects agree',
     script: 'scripts/verify/population.ts',

@@ -65,6 +65,10 @@ const COMMANDS: Record<string, Command> = {
     summary: 'ask a running service whether it is ready',
     run: async (argv, io) => (await import('./client/health.ts')).healthCommand(argv, io),
   },
+  top: {
+    summary: 'watch what a running service does',
+    run: async (argv, io) => (await import('./client/top.ts')).topCommand(argv, io),
+  },
 }
 
 const HELP = `ductape-mcp: Ductape tools for AI agents, as a service

@@ -22,6 +22,9 @@ export const CHART_FILES: Readonly<Record<string, () => string>> = {
   [`${CHART}/files/ductape-mcp.conf.template`]: nginxTemplateText,
   [`${CHART}/files/seccomp/app.json`]: () => read('seccomp/ductape-mcp.json'),
   [`${CHART}/files/seccomp/proxy.json`]: () => read('seccomp/nginx.json'),
+  [`${CHART}/files/observability/slo.yaml`]: () => read('observability/rules/slo.yaml'),
+  [`${CHART}/files/observability/alerts.yaml`]: () => read('observability/rules/alerts.yaml'),
+  [`${CHART}/files/observability/dashboard.json`]: () => read('observability/dashboard.json'),
 }
 
 const rows = (): readonly ValueRow[] => valueRows(read(`${CHART}/values.yaml`))

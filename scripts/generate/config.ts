@@ -65,6 +65,7 @@ const LIVE: Readonly<Record<Exclude<Home, 'config.yaml'>, string>> = {
   'live/revocations.yaml':
     'Credentials that are refused although they are valid: [identity](../operate/identity.md).',
   'live/kill.yaml': 'What is switched off: [kill switch](../operate/kill-switch.md).',
+  'live/scan.yaml': 'What is looked for in answers: [scanning](../operate/scanning.md).',
 }
 
 /** `static` is read at the start, `live` whenever the file changes. */

@@ -95,6 +95,17 @@ const GUARDS: JsonObject = {
   maxItems: 8,
   description: 'What the guards have found in the arguments',
 }
+const SCANS: JsonObject = {
+  type: 'array',
+  items: closed({
+    action: oneOf(['flag', 'redact', 'block']),
+    count: count('How often the rule has found something'),
+    detector: oneOf(['secret', 'personal', 'invisible', 'ansi', 'instruction', 'link']),
+    rule: text('^[a-z][a-z0-9-]*$', 'Id of the rule, of the service or of live/scan.yaml'),
+  }),
+  maxItems: 16,
+  description: 'What the scan has found in the answer',
+}
 const ANY_DECISION: JsonObject = {
   approval: APPROVAL,
   guards: GUARDS,
@@ -243,6 +254,7 @@ const outcome = record('outcome', {
       resultDigestRaw: sha256(
         'The same of the result before credentials were replaced in it, where they were',
       ),
+      scan: SCANS,
       status: {
         ...oneOf(['executed', 'replayed', 'failed', 'unknown', 'cancelled', 'fault']),
         description:
@@ -250,7 +262,7 @@ const outcome = record('outcome', {
       },
       tokens: count('Estimated tokens of the result, where a budget counted them'),
     },
-    ['backendRequestId', 'backendStatus', 'code', 'resultDigest', 'resultDigestRaw', 'tokens'],
+    ['backendRequestId', 'backendStatus', 'code', 'resultDigest', 'resultDigestRaw', 'scan', 'tokens'],
   ),
 })
 

@@ -1,4 +1,5 @@
 // What `ductape-mcp top` shows: one look at /metrics, or two and what has happened between them, as figures and as lines.
+import { table } from '../cli/table.ts'
 import { terminalPhrase } from '../core/terminal.ts'
 import { type Exposition, growth, quantile, samplesOf, total } from './exposition.ts'
 
@@ -27,7 +28,13 @@ export interface Figures {
   refusals: { code: string; stage: string; count: number }[]
   latency: Percentiles | null
   tools: ({ tool: string; calls: number } & Percentiles)[]
-  approvals: { pending: number | null }
+  /** Since the start of this replica; what expires undecided stays in `undecided`. */
+  approvals: {
+    asked: number | null
+    approved: number | null
+    denied: number | null
+    undecided: number | null
+  }
   evidence: {
     failing: boolean | null
     queueBytes: number | null
@@ -38,10 +45,15 @@ export interface Figures {
     receiptFailures: number | null
   }
   live: { file: string; seconds: number }[]
-  kill: number | null
+  switchedOff: number | null
   findings: number | null
   store: boolean | null
-  backend: { calls: number; failed: number; inFlight: number | null }
+  backend: {
+    byStatus: Record<string, number>
+    latency: Percentiles | null
+    connections: number | null
+    waiting: number | null
+  }
   process: { residentBytes: number | null; heapBytes: number | null; lagSeconds: number | null }
 }
 
@@ -96,10 +108,11 @@ export function figuresOf(now: Look, last: Look | undefined): Figures {
       const figures = percentiles(buckets((name) => name === tool))
       return figures === null ? [] : [{ tool, calls: count, ...figures }]
     })
-  const backend = grown('mcp_client_operation_duration_seconds_count', ({ error_type: type = '' }) => type)
-  let dialled = 0
-  for (const count of backend.values()) dialled += count
+  const backend = grown('ductape_mcp_backend_duration_seconds_count', ({ status = '' }) => status)
 
+  const [asked = null, approved = null, denied = null] = ['asked', 'approved', 'denied'].map((event) =>
+    of('ductape_mcp_approvals_total', { event }),
+  )
   const build = samplesOf(metrics, 'ductape_mcp_build_info')[0]
   return {
     version: build?.labels['version'] ?? null,
@@ -117,23 +130,33 @@ export function figuresOf(now: Look, last: Look | undefined): Figures {
     refusals: refusals.slice(0, MAX_ROWS),
     latency: percentiles(buckets((tool) => tool !== '')),
     tools,
-    approvals: { pending: of('ductape_mcp_approvals_pending') },
+    approvals: {
+      asked,
+      approved,
+      denied,
+      undecided: asked === null ? null : Math.max(0, asked - (approved ?? 0) - (denied ?? 0)),
+    },
     evidence: {
       failing: flag(total(metrics, 'ductape_mcp_audit_sink_failing')),
       queueBytes: of('ductape_mcp_audit_queue_bytes'),
-      lost: of('ductape_mcp_audit_lines_lost'),
+      lost: of('ductape_mcp_audit_lines_lost_total'),
       uncoveredSeconds: of('ductape_mcp_audit_uncovered_seconds'),
-      checkpoints: of('ductape_mcp_audit_checkpoints'),
-      witnessFailures: of('ductape_mcp_audit_witness_failures'),
-      receiptFailures: of('ductape_mcp_receipt_failures'),
+      checkpoints: of('ductape_mcp_audit_checkpoints_total'),
+      witnessFailures: of('ductape_mcp_audit_witness_failures_total'),
+      receiptFailures: of('ductape_mcp_receipt_failures_total'),
     },
     live: samplesOf(metrics, 'ductape_mcp_live_config_age_seconds')
       .filter(({ value }) => value > 0)
       .map(({ labels, value }) => ({ file: labels['file'] ?? '', seconds: value })),
-    kill: of('ductape_mcp_kill_switches'),
+    switchedOff: of('ductape_mcp_kill_entries'),
     findings: of('ductape_mcp_scan_findings_total'),
     store: flag(total(metrics, 'ductape_mcp_store_available')),
-    backend: { calls: dialled, failed: dialled - (backend.get('') ?? 0), inFlight: null },
+    backend: {
+      byStatus: Object.fromEntries([...backend].sort()),
+      latency: percentiles(grown('ductape_mcp_backend_duration_seconds_bucket', ({ le }) => le)),
+      connections: of('ductape_mcp_backend_connections'),
+      waiting: of('ductape_mcp_backend_requests', { state: 'pending' }),
+    },
     process: {
       residentBytes: of('process_resident_memory_bytes'),
       heapBytes: of('nodejs_heap_size_used_bytes'),
@@ -145,4 +168,118 @@ export function figuresOf(now: Look, last: Look | undefined): Figures {
 function percentiles(buckets: ReadonlyMap<string, number>): Percentiles | null {
   const [p50, p95, p99] = [0.5, 0.95, 0.99].map((q) => quantile(buckets, q))
   return p50 === undefined || p95 === undefined || p99 === undefined ? null : { p50, p95, p99 }
+}
+
+const NONE = '-'
+const figure = (value: number | null): string => (value === null ? NONE : short(value))
+
+function short(value: number): string {
+  if (value >= 1e6) return `${(value / 1e6).toFixed(1)}M`
+  if (value >= 1e4) return `${(value / 1e3).toFixed(1)}k`
+  return Number.isInteger(value) || value >= 100
+    ? String(Math.round(value))
+    : value.toFixed(value < 1 ? 2 : 1)
+}
+
+const bytes = (value: number | null): string =>
+  value === null
+    ? NONE
+    : value < 2 ** 20
+      ? `${Math.round(value / 1024)} KiB`
+      : `${Math.round(value / 2 ** 20)} MiB`
+
+const seconds = (value: number): string =>
+  value < 1
+    ? `${Math.round(value * 1000)} ms`
+    : value < 100
+      ? `${value.toFixed(1)} s`
+      : `${Math.round(value)} s`
+
+const latencyOf = (value: Percentiles | null): string[] =>
+  value === null ? [NONE, NONE, NONE] : [value.p50, value.p95, value.p99].map(seconds)
+
+const word = (value: boolean | null, yes: string, no: string): string =>
+  value === null ? NONE : value ? yes : no
+
+/** Lines for a terminal; what the service said stands in them as one harmless word each. */
+export function linesOf(figures: Figures): string[] {
+  const { perSecond, evidence, approvals, backend, process: self } = figures
+  const name = (text: string): string => terminalPhrase(text).slice(0, 64)
+  const period = `over ${seconds(figures.overSeconds)}${figures.since === 'start' ? ', since its start' : ''}`
+  const status = Object.entries(backend.byStatus).map(([code, count]) => `${name(code)}: ${short(count)}`)
+  const rows: (readonly string[])[] = [
+    [
+      'service',
+      `${word(figures.ready, 'ready', 'NOT READY')}, version ${name(figures.version ?? NONE)}, up ${figures.uptimeSeconds === null ? NONE : seconds(figures.uptimeSeconds)}`,
+    ],
+    [
+      'calls',
+      `${short(perSecond.all)}/s: ${short(perSecond.ok)} ok, ${short(perSecond.refused)} refused, ${short(perSecond.failed)} failed; ${figure(figures.inFlight)} in flight`,
+    ],
+    [
+      'approvals',
+      `${figure(approvals.undecided)} undecided of ${figure(approvals.asked)} asked; ${figure(approvals.approved)} approved, ${figure(approvals.denied)} denied`,
+    ],
+    [
+      'evidence',
+      `sink ${word(evidence.failing, 'FAILING', 'ok')}, ${bytes(evidence.queueBytes)} waiting, ${figure(evidence.lost)} lost, oldest without checkpoint ${evidence.uncoveredSeconds === null ? NONE : seconds(evidence.uncoveredSeconds)}`,
+    ],
+    [
+      '',
+      `${figure(evidence.checkpoints)} checkpoints, ${figure(evidence.witnessFailures)} refused by the witness, ${figure(evidence.receiptFailures)} receipts not signed`,
+    ],
+    ['store', word(figures.store, 'ok', 'UNAVAILABLE')],
+    [
+      'backend',
+      `${status.length === 0 ? 'no calls' : status.join(', ')}; ${figure(backend.connections)} connections, ${figure(backend.waiting)} calls waiting for one`,
+    ],
+    [
+      'kill switch',
+      figures.switchedOff === null
+        ? NONE
+        : figures.switchedOff === 0
+          ? 'nothing is off'
+          : `${short(figures.switchedOff)} OFF`,
+    ],
+    ['scan', `${figure(figures.findings ?? 0)} findings since the start`],
+    [
+      'process',
+      `${bytes(self.residentBytes)} memory, ${bytes(self.heapBytes)} heap, loop ${self.lagSeconds === null ? NONE : seconds(self.lagSeconds)} late (p99)`,
+    ],
+    ...figures.live
+      .slice(0, MAX_ROWS)
+      .map(({ file, seconds: age }) => ['live', `${name(file)} NOT IN FORCE for ${seconds(age)}`]),
+  ]
+  const latency = [
+    ['latency', 'calls', 'p50', 'p95', 'p99'],
+    [
+      'all tools',
+      short(figures.tools.reduce((sum, { calls }) => sum + calls, 0)),
+      ...latencyOf(figures.latency),
+    ],
+    ...figures.tools.map((tool) => [name(tool.tool), short(tool.calls), ...latencyOf(tool)]),
+    [
+      'backend',
+      short(Object.values(backend.byStatus).reduce((sum, count) => sum + count, 0)),
+      ...latencyOf(backend.latency),
+    ],
+  ]
+  const refusals = figures.refusals.map(({ code, stage, count }) => [
+    name(code),
+    name(stage),
+    short(count),
+    `${short(count / figures.overSeconds)}/s`,
+  ])
+  const block = (all: readonly (readonly string[])[]): string[] => table(all).trimEnd().split('\n')
+  return [
+    ...block(rows),
+    '',
+    ...block(latency),
+    '',
+    ...(refusals.length === 0
+      ? [`no refusals and failures ${period}`]
+      : block([['refused or failed', 'stage', 'calls', 'rate'], ...refusals])),
+    '',
+    `rates, latency and refusals ${period}`,
+  ]
 }

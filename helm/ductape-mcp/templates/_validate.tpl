@@ -287,6 +287,7 @@
   (list .Values.tlsRoute.enabled "tlsRoute.enabled" .Values.tlsRoute.apiVersion "TLSRoute" "the Gateway API")
   (list .Values.monitoring.podMonitor.enabled "monitoring.podMonitor.enabled" "monitoring.coreos.com/v1" "PodMonitor" "the Prometheus operator")
   (list .Values.monitoring.serviceMonitor.enabled "monitoring.serviceMonitor.enabled" "monitoring.coreos.com/v1" "ServiceMonitor" "the Prometheus operator")
+  (list .Values.monitoring.rules.enabled "monitoring.rules.enabled" "monitoring.coreos.com/v1" "PrometheusRule" "the Prometheus operator")
   (list (and .Values.networkPolicy.enabled (eq .Values.networkPolicy.flavor "cilium")) "networkPolicy.flavor cilium" "cilium.io/v2" "CiliumNetworkPolicy" "Cilium")
   (list .Values.seccomp.spo.enabled "seccomp.spo.enabled" "security-profiles-operator.x-k8s.io/v1" "SeccompProfile" "the Security Profiles Operator 1.0")
   (list .Values.openshift.scc.enabled "openshift.scc.enabled" "security.openshift.io/v1" "SecurityContextConstraints" "OpenShift")

@@ -226,6 +226,8 @@ function valuesSchema(): Schema {
     monitoring: closed({
       podMonitor: closed({ enabled: flag }),
       serviceMonitor: closed({ enabled: flag }),
+      rules: closed({ enabled: flag, runbook: text('^(https://[^\\s"]+/)?$') }),
+      dashboard: closed({ enabled: flag, labels }),
       interval: text('^[1-9][0-9]*(s|m)$'),
       labels,
     }),

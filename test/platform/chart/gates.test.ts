@@ -135,6 +135,28 @@ test('live/kill.yaml is hot like the rest of live/', { skip }, () => {
   assert.deepEqual(pod(kill), pod(withValues()))
 })
 
+test('kill.yaml and revocations.yaml are there when they are empty: a pod that starts reads what running ones have read', {
+  skip,
+}, () => {
+  const { data } = configMap(withValues(), 'kill.yaml')
+  assert.deepEqual([data['kill.yaml'], data['revocations.yaml']], ['version: 1\n', 'version: 1\n'])
+})
+
+test('the rules know the memory limit of the pods and where the runbook is', { skip }, () => {
+  const text = (...more: readonly Values[]): string =>
+    JSON.stringify(
+      withValues(at('monitoring.rules.enabled', true), ...more).filter(
+        ({ kind }) => kind === 'PrometheusRule',
+      ),
+    )
+  assert.match(text(), /0\.85 \* 536870912\)/)
+  assert.match(text(), /"docs\/operate\/runbook\.md#ductapemcpabsent"/)
+  const memory = { requests: { memory: '2Gi' }, limits: { memory: '2Gi' } }
+  const own = text(at('resources', memory), at('monitoring.rules.runbook', 'https://wiki.example.com/mcp/'))
+  assert.match(own, /0\.85 \* 2147483648\)/)
+  assert.match(own, /"https:\/\/wiki\.example\.com\/mcp\/docs\/operate\/runbook\.md#ductapemcpabsent"/)
+})
+
 test('the test verifies a receipt in the try-out and where it is told to, and only there', { skip }, () => {
   const test = (...more: readonly Values[]): string =>
     JSON.stringify(of(withValues(at('test.clientSecret', 'client'), ...more), 'Pod'))
@@ -182,6 +204,8 @@ test('each switch brings its objects and nothing else', { skip }, () => {
     [at('autoscaling.enabled', true), ['HorizontalPodAutoscaler', 'PodDisruptionBudget']],
     [at('monitoring.podMonitor.enabled', true), ['PodMonitor']],
     [at('monitoring.serviceMonitor.enabled', true), ['Service', 'ServiceMonitor']],
+    [at('monitoring.rules.enabled', true), ['PrometheusRule']],
+    [at('monitoring.dashboard.enabled', true), ['ConfigMap']],
     [
       at('tls', { existingSecret: '', certManager: { enabled: true, issuerRef: { name: 'ca' } } }),
       ['Certificate'],

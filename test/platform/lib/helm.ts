@@ -38,6 +38,7 @@ export const ALL_APIS = [
   'cert-manager.io/v1/Certificate',
   'monitoring.coreos.com/v1/PodMonitor',
   'monitoring.coreos.com/v1/ServiceMonitor',
+  'monitoring.coreos.com/v1/PrometheusRule',
   'gateway.networking.k8s.io/v1/TLSRoute',
   'cilium.io/v2/CiliumNetworkPolicy',
   'security-profiles-operator.x-k8s.io/v1/SeccompProfile',

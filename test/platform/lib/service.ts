@@ -74,12 +74,12 @@ export function unixConfig({ backendUrl, socket, live, auth }: UnixConfig): stri
   })
 }
 
-function run(folder: string, config: string): Running {
+function run(folder: string, config: string, env: Record<string, string> = {}): Running {
   const file = join(folder, 'config.yaml')
   writeFileSync(file, config)
   return start(process.execPath, [join(ROOT, 'src/main.ts'), 'serve', '--config', file], {
     cwd: folder,
-    env: {},
+    env,
   })
 }
 
@@ -116,6 +116,7 @@ export async function startUnixService(
   folder: string,
   backendUrl: string,
   auth: object,
+  env: Record<string, string> = {},
 ): Promise<UnixService> {
   mkdirSync(folder)
   const live = join(folder, 'live')
@@ -127,7 +128,7 @@ export async function startUnixService(
   }
   writeLive('policy.yaml', POLICY)
   writeLive('limits.yaml', LIMITS)
-  const service = run(folder, unixConfig({ backendUrl, socket, live, auth }))
+  const service = run(folder, unixConfig({ backendUrl, socket, live, auth }), env)
   try {
     await service.line(READY)
   } catch (error) {
