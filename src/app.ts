@@ -2,7 +2,7 @@
 import type { Server } from 'node:http'
 import { Server as NetServer } from 'node:net'
 import type { Dispatcher } from 'undici'
-import { settleCall } from './admission/limits/index.ts'
+import { estimateTokens, settleCall } from './admission/limits/index.ts'
 import type { Chain } from './audit/chain.ts'
 import { createEvidence, type Evidence } from './audit/evidence.ts'
 import { createFloods } from './audit/floods.ts'
@@ -27,8 +27,8 @@ import { ANONYMOUS, type Principal } from './core/principal.ts'
 import type { LimitRules } from './core/runtime.ts'
 import type { ToolDefinition } from './core/tool.ts'
 import type { CredentialMode } from './credentials/index.ts'
-import { prepareAnswers } from './http/answer.ts'
-import { preflight, prepareCors } from './http/cors.ts'
+import { type AnswerParts, prepareAnswers, prepareRouted } from './http/answer.ts'
+import { prepareCors } from './http/cors.ts'
 import { createListener } from './http/listener.ts'
 import { createOpsListener } from './http/ops.ts'
 import { isForPeople, isOpen, publicPath } from './http/paths.ts'
@@ -140,12 +140,13 @@ export async function createApp(config: Config, ports: Ports, overrides: Overrid
   const notReady = (): readonly string[] =>
     draining ? ['draining'] : [...parts.notReady(), ...health.notReady()]
   const metrics = createMetrics({
+    ...parts.figures,
     inFlight: () => inFlight,
-    audit: health.stats,
+    audit: () => ({ ...health.stats(), limit: config.audit.maxQueue }),
     receiptFailures: () => receipts.failures(),
     ready: () => notReady().length === 0,
-    liveAges: live.ages,
-    storeAvailable: () => ports.store.available(),
+    backend: { limit: config.backend.connections, stats: backend.stats },
+    spans: () => ports.tracing?.stats() ?? NO_SPANS,
     build: { version: ports.server.version, node: process.version },
   })
   const records = overrides.records ?? createRecordWriter(chain, { tick: ports.tick, digests })
@@ -171,12 +172,20 @@ export async function createApp(config: Config, ports: Ports, overrides: Overrid
     ports.tracing?.start(call)
     return evidence.decided(call)
   }
+  // Marks are for metrics and spans only.
+  const isMeasured = config.ops !== undefined || ports.tracing !== undefined
   const recorder: Recorder = {
     decided,
     fault(call, error) {
       // The stack is ours, but its message may hold what a caller sent.
       log.error('fault', { callId: call.id, stage: call.stage, at: faultPlace(error) })
     },
+    passed: isMeasured
+      ? (call, stage) => {
+          call.marks ??= []
+          call.marks.push(stage, ports.tick())
+        }
+      : undefined,
   }
   const run = preparePipeline(
     {
@@ -205,7 +214,9 @@ export async function createApp(config: Config, ports: Ports, overrides: Overrid
       approval: parts.approvals,
       credentials,
       backend,
+      asking: ports.tracing?.asking,
       shape: { maxResult: config.response.maxResult, raw: digests.raw },
+      scan: { raw: digests.raw, tokens: estimateTokens },
     },
     recorder,
     overrides.stages ?? STAGES,
@@ -233,8 +244,9 @@ export async function createApp(config: Config, ports: Ports, overrides: Overrid
   const closed = (call: Call, answer: { status: number; bytes: number }): void => {
     const tokens = settleCall(limiter, call)
     if (call.decided) evidence.ended(call, { ...answer, tokens })
-    ports.tracing?.end(call, answer.status)
-    metrics.observe(call, (ports.tick() - call.startedTick) / 1000)
+    const seconds = (ports.tick() - call.startedTick) / 1000
+    const trace = ports.tracing?.end(call, answer.status, seconds)
+    if (isMeasured) metrics.observe(call, seconds, trace)
   }
 
   const encodeMcp = prepareEncoder(ports.server)
@@ -243,15 +255,15 @@ export async function createApp(config: Config, ports: Ports, overrides: Overrid
     (call.surface === undefined && (call.request === undefined || call.request.path === '/mcp'))
       ? encodeMcp(call)
       : encodeRest(call)
-  const withCors = prepareCors(config.http.allowedOrigins)
-  const answer = prepareAnswers({
+  const answers: AnswerParts = {
     draft: inItsForm,
     fault: recorder.fault,
     digest: digests.result,
     evidence,
     issue: overrides.issue ?? receipts.issue,
-    withCors,
-  })
+    withCors: prepareCors(config.http.allowedOrigins),
+  }
+  const answer = prepareAnswers(answers)
 
   // The SDK and express serve what is not a call; loading them after the first call keeps the start short.
   const sdk = once(async (): Promise<SdkHandler> => {
@@ -281,27 +293,7 @@ export async function createApp(config: Config, ports: Ports, overrides: Overrid
     async (): Promise<Router> => (await import('./http/router.ts')).createRouter(routes.list),
   )
 
-  /** The answer of a request that is no call, from a router of whatever kind. */
-  const routed = async (call: Call, find: () => Promise<HttpAnswer | undefined>): Promise<HttpAnswer> => {
-    try {
-      if (call.request?.method === 'OPTIONS') return withCors(call, preflight())
-      const found = await find()
-      if (found !== undefined) {
-        // A refusal by the SDK is recorded like one of ours.
-        if (found.refused) {
-          call.denial = deny('mcp_refused')
-          evidence.refused(call)
-          await evidence.kept(call)
-        }
-        return withCors(call, found)
-      }
-      call.denial ??= deny('path_unknown')
-    } catch (error) {
-      recorder.fault(call, error)
-      call.denial = deny('internal_error')
-    }
-    return answer(call)
-  }
+  const routed = prepareRouted(answers, answer)
 
   const main = createListener(
     {
@@ -321,7 +313,7 @@ export async function createApp(config: Config, ports: Ports, overrides: Overrid
   const ops = createOpsListener({
     notReady,
     warnings: () => [...parts.warnings(), ...health.warnings()],
-    metrics: () => metrics.render(),
+    metrics: metrics.render,
   })
 
   const stdioUser = stdioPrincipal(String(process.getuid?.() ?? 'user'))
@@ -392,5 +384,6 @@ export async function createApp(config: Config, ports: Ports, overrides: Overrid
   }
 }
 
+const NO_SPANS = { sent: 0, failed: 0, dropped: 0 }
 /** Milliseconds after which the caller is looked at once more before the effect; less than a revocation takes to arrive. */
 const LOOK_AGAIN = 1000

@@ -26,8 +26,10 @@ import { type Credentials, createCredentials, type KeyKind, keyKindOf } from './
 import { createIdentity, type Identity, type IdentityPorts } from './identity/index.ts'
 import { adminRevocations, createRevocations } from './identity/revocations/index.ts'
 import { createFleetHolder, prepareCredentialId } from './keys/index.ts'
+import { RULE_IDS } from './response/scan/index.ts'
 import { createLive, type Live, namesOf } from './runtime.ts'
 import type { Log } from './telemetry/log.ts'
+import type { MetricSources } from './telemetry/metrics.ts'
 
 export interface PartPorts {
   /** Milliseconds since the epoch. */
@@ -75,6 +77,7 @@ export interface Parts {
   /** The same of the key that the service holds for a tenant. */
   heldId(tenant: string | undefined, kind: KeyKind): string | undefined
   revoke(body: Json, principal: Principal): Promise<Denial | { answer: Json }>
+  figures: PartFigures
   /** Why no call can be served yet. */
   notReady(): readonly string[]
   /** What an operator should mend although calls are served. */
@@ -85,6 +88,20 @@ export interface Parts {
   watch(): void
   close(): Promise<void>
 }
+
+/** What the metrics show of the parts. */
+export type PartFigures = Pick<
+  MetricSources,
+  | 'liveAges'
+  | 'store'
+  | 'limiter'
+  | 'approvals'
+  | 'replay'
+  | 'killSwitch'
+  | 'revocations'
+  | 'credentials'
+  | 'isOwnRule'
+>
 
 /** A changed file is in force within two seconds (design.md 5): one of looking, the rest for reading it. */
 const LOOK_EVERY = 1000
@@ -139,10 +156,14 @@ export async function createParts(
       if (fault !== undefined) log.error('certificate_authorities_refused', { reason: fault })
     })
   }
+  const keyFiles = { loaded: 0, refused: 0 }
   const credentials = createCredentials(config.credentials, {
     fleet,
-    onEvent: ({ event, ...fields }) =>
-      event === 'credential_refused' ? log.error(event, fields) : log.info(event, fields),
+    onEvent: ({ event, ...fields }) => {
+      keyFiles[event === 'credential_refused' ? 'refused' : 'loaded']++
+      if (event === 'credential_refused') log.error(event, fields)
+      else log.info(event, fields)
+    },
   })
   for (const { path, apply } of credentials.files) watcher.watch(path, apply)
 
@@ -241,6 +262,20 @@ export async function createParts(
     credentialId: prepareCredentialId(fleet),
     heldId: credentials.heldId,
     revoke: (body, principal) => adminRevocations(body, principal, revocations, now),
+    figures: {
+      liveAges: live.ages,
+      store,
+      limiter: limiter.stats,
+      approvals: approvals.stats,
+      replay: replay.stats,
+      killSwitch: killSwitch.stats,
+      revocations: revocations.stats,
+      credentials: () => {
+        const { lacking, stale } = credentials.status()
+        return { lacking: lacking.length, stale: stale.length, ...keyFiles }
+      },
+      isOwnRule: (rule) => RULE_IDS.has(rule),
+    },
     notReady: () => [
       ...live.notReady(),
       ...identity.notReady(),

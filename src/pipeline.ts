@@ -10,11 +10,12 @@ import type { BackendClient } from './backend/client.ts'
 import { prepareBackend } from './backend/stage.ts'
 import type { Call, Stage, Verdict } from './core/call.ts'
 import { deny, type StageName } from './core/denials.ts'
+import { RECORD, STAGE_NAMES } from './core/stages.ts'
 import { prepareCredentials } from './credentials/stage.ts'
 import { type ProtocolOptions, prepareProtocol } from './http/protocol.ts'
 import { prepareTransport, type TransportOptions } from './http/transport.ts'
 import { prepareIdentity } from './identity/stage.ts'
-import { prepareScan } from './response/scan/index.ts'
+import { prepareScan, type ScanOptions } from './response/scan/index.ts'
 import { prepareShape, type ShapeOptions } from './response/shape.ts'
 
 /** What the stages are made of; app.ts puts it together. */
@@ -31,7 +32,10 @@ export interface StageParts {
   approval: Approvals
   credentials: Parameters<typeof prepareCredentials>[0]
   backend: BackendClient
+  /** Opens the span of the backend call; undefined where nothing is traced. */
+  asking?: Parameters<typeof prepareBackend>[1]
   shape: ShapeOptions
+  scan: ScanOptions
 }
 
 export interface StageRow {
@@ -73,11 +77,11 @@ export const STAGES: readonly StageRow[] = [
   // As late as it can be: what was refused before never had a key.
   { name: 'credentials', group: 'execution', prepare: (parts) => prepareCredentials(parts.credentials) },
   // The only I/O of a call.
-  { name: 'backend', group: 'execution', prepare: (parts) => prepareBackend(parts.backend) },
+  { name: 'backend', group: 'execution', prepare: (parts) => prepareBackend(parts.backend, parts.asking) },
   // Nothing reaches the caller that has not been through here.
   { name: 'shape', group: 'response', prepare: (parts) => prepareShape(parts.shape) },
   // On the very text that the caller would get.
-  { name: 'scan', group: 'response', prepare: () => prepareScan() },
+  { name: 'scan', group: 'response', prepare: (parts) => prepareScan(parts.scan) },
 ]
 
 /** What watches the calls: records, span, metric. */
@@ -86,6 +90,8 @@ export interface Recorder {
   decided(call: Call): Verdict | Promise<Verdict>
   /** A fault of ours: its text stays inside. */
   fault(call: Call, error: unknown): void
+  /** A stage has ended (its number in core/stages.ts); undefined where nobody measures. */
+  passed?: ((call: Call, stage: number) => void) | undefined
 }
 
 /** Prepares the runner; it settles `call.denial` or `call.result`, or leaves a message that is no call for the router. */
@@ -94,8 +100,14 @@ export function preparePipeline(
   recorder: Recorder,
   stages: readonly StageRow[] = STAGES,
 ): (call: Call) => Promise<void> {
-  const prepared = stages.map((row) => ({ name: row.name, group: row.group, run: row.prepare(parts) }))
+  const prepared = stages.map((row) => ({
+    name: row.name,
+    number: STAGE_NAMES.indexOf(row.name),
+    group: row.group,
+    run: row.prepare(parts),
+  }))
   const effect = prepared.findIndex((stage) => stage.group === 'execution')
+  const { passed } = recorder
 
   return async (call) => {
     try {
@@ -104,17 +116,20 @@ export function preparePipeline(
         if (i === effect) {
           const decided = recorder.decided(call)
           call.denial = decided instanceof Promise ? await decided : decided
+          passed?.(call, RECORD)
           if (call.denial !== undefined) return
         }
         call.stage = stage.name
         const verdict = stage.run(call)
         call.denial = verdict instanceof Promise ? await verdict : verdict
+        passed?.(call, stage.number)
         if (call.denial !== undefined) return
         if (stage.group === 'ingress' && isForRouter(call)) return
         // The answer of an earlier call: it has a record of its own, and nothing is executed.
         if (stage.group === 'admission' && call.result !== undefined) {
           const decided = recorder.decided(call)
           call.denial = decided instanceof Promise ? await decided : decided
+          passed?.(call, RECORD)
           if (call.denial !== undefined) call.result = undefined
           return
         }

@@ -14,6 +14,7 @@ import {
 import type { LimitRules, Runtime } from './core/runtime.ts'
 import { compileKeys } from './identity/apikey/index.ts'
 import { type Revocation, readableRevocations } from './identity/revocations/index.ts'
+import { compileScan, loadPatternEngine } from './response/scan/index.ts'
 
 export interface LiveOptions {
   /** The folder; undefined = there is none, and the defaults hold. */
@@ -149,6 +150,12 @@ export async function createLive(options: LiveOptions): Promise<Live> {
       else options.kill.addLive(kill)
       return faults
     },
+    'scan.yaml': (value) => {
+      const compiled = compileScan(value)
+      if (!compiled.ok) return compiled.faults
+      runtime = { ...runtime, scan: compiled.rules }
+      return []
+    },
   }
 
   const take = async <File extends LiveFile>(file: File, change: FileChange): Promise<readonly Problem[]> => {
@@ -159,6 +166,7 @@ export async function createLive(options: LiveOptions): Promise<Live> {
     if (change.bytes.length === 0) return placed([EMPTY])
     const text = change.bytes.toString('utf8')
     if (file === 'policy.yaml') await loadConditionsFor(text)
+    if (file === 'scan.yaml') await loadPatternEngine()
     const parsed = parseLive(file, text, source)
     if (!parsed.ok) {
       // What can be read of them still counts: a slip in one line must not let a revoked credential back in.

@@ -1,8 +1,10 @@
 // The runner and its table: stages in order, what ends a call, when the decision is recorded, and that a stage is one line.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import type { Limiter } from '../src/admission/limits/limiter.ts'
+import { settleCall } from '../src/admission/limits/settle.ts'
 import { type Call, openCall, type Verdict } from '../src/core/call.ts'
-import { deny } from '../src/core/denials.ts'
+import { DENIALS, type DenialCode, deny } from '../src/core/denials.ts'
 import type { HttpRequest } from '../src/core/http.ts'
 import type { Json } from '../src/core/json.ts'
 import { LOCAL } from '../src/identity/index.ts'
@@ -10,6 +12,7 @@ import { preparePipeline, STAGES, type StageParts, type StageRow } from '../src/
 import { startApp, type TestApp } from './lib/app.ts'
 import { EXECUTE, toolCall } from './lib/calls.ts'
 import { RUNTIME } from './lib/runtime.ts'
+import { bench, callOf } from './replay/lib/stage.ts'
 
 type Run = (call: Call) => Verdict | Promise<Verdict>
 
@@ -217,6 +220,44 @@ describe('a stage more', () => {
       await service.close()
     }
   })
+})
+
+describe('what limits and replay take for executed', () => {
+  const place = (name: string): number => STAGES.findIndex((row) => row.name === name)
+  // A fault can end a call in any stage; what is refused behind the backend, too, comes after the effect.
+  const codesOf = ({ name, group }: StageRow): DenialCode[] => [
+    'internal_error',
+    ...(group === 'response'
+      ? (Object.keys(DENIALS) as DenialCode[]).filter((code) => DENIALS[code].stage === name)
+      : []),
+  ]
+
+  for (const row of STAGES.slice(place('replay') + 1)) {
+    const sent = place(row.name) >= place('backend')
+    test(`a call that ended in ${row.name} ${sent ? 'was' : 'was not'}`, async () => {
+      for (const code of codesOf(row)) {
+        const { replay } = bench()
+        const one = callOf()
+        assert.equal(await replay.stage(one), undefined)
+        Object.assign(one, {
+          stage: row.name,
+          denial: deny(code),
+          decided: row.group !== 'admission',
+          reservation: {},
+        })
+        const executed: boolean[] = []
+        const limiter: Pick<Limiter, 'settle' | 'countsAnswer'> = {
+          settle: (_call, _tokens, spent) => void executed.push(spent),
+          countsAnswer: () => false,
+        }
+        settleCall(limiter as Limiter, one)
+        assert.deepEqual(executed, [sent], `limits, ${code}`)
+        await replay.settle(one)
+        const { kept, released, unkept } = replay.stats()
+        assert.deepEqual([kept + unkept, released], sent ? [1, 0] : [0, 1], `replay, ${code}`)
+      }
+    })
+  }
 })
 
 describe('without a port', () => {

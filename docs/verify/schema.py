@@ -120,6 +120,7 @@ _APPROVAL = members(
     _texts("approver request requester"),
 )
 _GUARD = members(_texts("found guard"), {"at": text, "count": count})
+_SCAN = members({**_texts("action detector rule"), "count": count})
 _ALLOWED_OR_NOT = members(
     {"allowed": flag},
     {
@@ -168,6 +169,7 @@ _OUTCOME = members(
         "durationMs": amount,
         "resultDigest": sha256,
         "resultDigestRaw": sha256,
+        "scan": _list_of(_SCAN),
     },
 )
 

@@ -46,7 +46,10 @@ const REALM = realmOf({
 const SCOPES = { planner: ['ductape:read', 'ductape:write'] }
 
 const POLICY = {
-  roles: { reader: { allow: [{ effect: 'read' }] }, writer: { allow: [{ effect: ['read', 'write'], approval: 'none' }] } },
+  roles: {
+    reader: { allow: [{ effect: 'read' }] },
+    writer: { allow: [{ effect: ['read', 'write'], approval: 'none' }] },
+  },
 }
 
 const WRITE = {

@@ -180,6 +180,7 @@ function head(
       replayOf,
       requestDigest: what['requestDigest'],
       resultDigest: outcome['resultDigest'],
+      scan: outcome['scan'],
       target,
     }),
   }

@@ -12,6 +12,7 @@ import type { Chain } from './chain.ts'
 import { type Digests, toolDigest } from './digests.ts'
 import type { Refusals } from './floods.ts'
 import { guardsText } from './guards.ts'
+import { scansText } from './scans.ts'
 
 export interface RecordOptions {
   digests: Digests
@@ -80,6 +81,7 @@ export function createRecordWriter(
           'resultDigestRaw',
           call.resultDigestRaw === call.resultDigest ? undefined : call.resultDigestRaw,
         ) +
+        (call.scanned?.length ? `"scan":${scansText(call.scanned)},` : '') +
         `"status":"${outcomeStatus(call)}"` +
         (answer.tokens === undefined ? '' : `,"tokens":${answer.tokens}`)
       return chain.append('outcome', { callId: call.id, body: `"outcome":{${outcome}},` })

@@ -12,6 +12,7 @@ export const HOMES = {
   'live/limits.yaml': LIVE_SCHEMAS['limits.yaml'],
   'live/revocations.yaml': LIVE_SCHEMAS['revocations.yaml'],
   'live/kill.yaml': LIVE_SCHEMAS['kill.yaml'],
+  'live/scan.yaml': LIVE_SCHEMAS['scan.yaml'],
 } as const
 
 export type Home = keyof typeof HOMES

@@ -7,6 +7,7 @@ export const LIVE_FILES = [
   'limits.yaml',
   'revocations.yaml',
   'kill.yaml',
+  'scan.yaml',
 ] as const
 
 export type LiveFile = (typeof LIVE_FILES)[number]

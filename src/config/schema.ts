@@ -49,7 +49,7 @@ export const configSchema = z.strictObject({
   live: filePath()
     .optional()
     .describe(
-      'Folder with policy.yaml, keys.yaml, limits.yaml, revocations.yaml and kill.yaml, which are read again when they change',
+      'Folder with policy.yaml, keys.yaml, limits.yaml, revocations.yaml, kill.yaml and scan.yaml, which are read again when they change',
     ),
   audit: auditSection.prefault({}).describe('Audit records'),
   receipts: receiptsSection.prefault({}).describe('Signed receipts'),

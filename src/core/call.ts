@@ -91,6 +91,8 @@ export interface Call {
   /** W3C trace context of the caller: params._meta first, else the headers. */
   traceparent: string | undefined
   tracestate: string | undefined
+  /** The traceparent of the headers, where params._meta had another one. */
+  ambientTrace: string | undefined
   principal: Principal
 
   /** Filled in by protocol. */
@@ -172,7 +174,10 @@ export interface Call {
   /** What can be given up when the caller goes away. */
   underWay: { abandon(): void } | undefined
   progress: ProgressSink | undefined
-  /** What the rim keeps with the call; nobody else looks at it. */
+  /** Number of each stage that has ended (core/stages.ts) and the monotonic milliseconds then, in turn; undefined where nobody measures. */
+  marks: number[] | undefined
+  /** What tracing keeps with the call, and what the rim does; nobody else looks at it. */
+  span: unknown
   rim: unknown
 }
 
@@ -202,6 +207,7 @@ export function openCall(origin: CallOrigin): Call {
     requestId: origin.id,
     traceparent: undefined,
     tracestate: undefined,
+    ambientTrace: undefined,
     principal: origin.principal,
     surface: undefined,
     mcpMethod: undefined,
@@ -250,6 +256,8 @@ export function openCall(origin: CallOrigin): Call {
     gone: false,
     underWay: undefined,
     progress: undefined,
+    marks: undefined,
+    span: undefined,
     rim: undefined,
   }
 }

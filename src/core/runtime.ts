@@ -58,6 +58,8 @@ export interface Runtime {
   readonly policy: Policy | undefined
   readonly apiKeys: ApiKeys
   readonly limits: LimitRules
+  /** What scan made of live/scan.yaml; nobody else looks at it. Undefined = its defaults. */
+  readonly scan?: unknown
 }
 
 export type RevocationKind = 'jti' | 'subject' | 'key' | 'fingerprint'

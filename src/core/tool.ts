@@ -76,6 +76,8 @@ export interface ToolResult {
   content: readonly ContentBlock[]
   value: unknown
   structuredContent?: unknown
+  /** Members for `_meta` of an MCP result, as JSON text. */
+  meta?: string
   isError?: true
   /** 2026-07-28: the call needs input first (MRTR); the client repeats it with the answers and the state. */
   inputRequired?: { inputRequests?: JsonObject; requestState?: string }

@@ -43,6 +43,7 @@ export function decodeMcp(call: Call, body: Json, request: HttpRequest | undefin
   const meta = isObject(params) ? params['_meta'] : undefined
   if (!isToolCall(body, id) || !isAbsentOrObject(params) || !isMeta(meta)) {
     call.other = body
+    if (isObject(meta)) takeTrace(call, text(meta['traceparent']), text(meta['tracestate']))
     return undefined
   }
   call.message = {

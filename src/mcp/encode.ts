@@ -108,9 +108,15 @@ export function prepareEncoder(server: ServerIdentity): (call: Call) => Draft {
     if (result.structuredContent !== undefined)
       text += `,"structuredContent":${JSON.stringify(result.structuredContent)}`
     if (result.isError) text += ',"isError":true'
+    const { meta = '' } = result
     return modern
-      ? wrap(call, `${text},"resultType":"complete"`, serverInfo, content)
-      : wrap(call, text, '', content)
+      ? wrap(
+          call,
+          `${text},"resultType":"complete"`,
+          meta === '' ? serverInfo : `${meta},${serverInfo}`,
+          content,
+        )
+      : wrap(call, text, meta, content)
   }
 }
 

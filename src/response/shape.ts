@@ -7,6 +7,7 @@ import { isObject, type Json, member, parseLossless } from '../core/json.ts'
 import { type Redactor, redactorFor } from '../core/redact.ts'
 import { KEY_PREFIX, visibleText } from '../core/text.ts'
 import type { ToolResult } from '../core/tool.ts'
+import { scanMessage } from './scan/index.ts'
 
 export interface ShapeOptions {
   /** Largest result text, in bytes. */
@@ -24,6 +25,8 @@ export function prepareShape(options: ShapeOptions): Stage {
     const { reply, prepared } = call
     if (reply === undefined || prepared === undefined) throw new Error('shape runs after backend')
     const redactor = redactorFor(call)
+    // A message of the backend can quote what it was working on.
+    const messages: Redactor = { ...redactor, text: (value) => scanMessage(call, redactor.text(value)) }
     const source = reply.body.toString('utf8')
     if (prepared.answerPlain !== undefined && reply.status === 200) {
       const plain = readPlainEnvelope(reply.body)
@@ -43,10 +46,10 @@ export function prepareShape(options: ShapeOptions): Stage {
         : refusedBy(reply.status, undefined, reply.retryAfter)
     }
     if (reply.status < 200 || reply.status > 299)
-      return refusedBy(reply.status, failureMessage(envelope, redactor), reply.retryAfter)
+      return refusedBy(reply.status, failureMessage(envelope, messages), reply.retryAfter)
     if (!isObject(envelope)) return deny('backend_malformed')
     if (envelope['status'] === false)
-      return failed(messageOf(envelope['message'], redactor) ?? failureMessage(envelope, redactor))
+      return failed(messageOf(envelope['message'], messages) ?? failureMessage(envelope, messages))
     const data = envelope['data']
     if (data === undefined) return deny('backend_malformed')
     takeRequestId(call, isObject(data) ? data['request_id'] : undefined)

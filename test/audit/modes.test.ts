@@ -148,7 +148,7 @@ describe('records that nobody reads', () => {
         assert.equal(answer.isError, undefined, JSON.stringify(answer))
       }
       assert.equal((await readyz(service)).status, 200)
-      const lost = await metric(service, 'ductape_mcp_audit_lines_lost')
+      const lost = await metric(service, 'ductape_mcp_audit_lines_lost_total')
       assert.ok(lost > 0)
       await until(async () => (await metric(service, 'ductape_mcp_audit_sink_failing')) === 1)
       assert.match((await readyz(service)).text, /audit records cannot be written/)

@@ -41,7 +41,10 @@ export async function startSecured(socket?: string): Promise<Secured> {
   live.file(
     'policy.yaml',
     JSON.stringify({
-      roles: { reader: { allow: [{ effect: 'read' }] }, writer: { allow: [{ tool: '*', approval: 'none' }] } },
+      roles: {
+        reader: { allow: [{ effect: 'read' }] },
+        writer: { allow: [{ tool: '*', approval: 'none' }] },
+      },
     }),
   )
   const auth = authSection.parse({ apiKeys: {} })

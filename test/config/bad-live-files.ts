@@ -263,4 +263,20 @@ export const BAD_LIVE_FILES: Readonly<Record<LiveFile, readonly (readonly [text:
         ['kill[1]', 1, 44, /is a YAML alias; a config file has none/],
       ],
     ],
+    'scan.yaml': [
+      ['secret: [\n', ['', 2, 1, /is indented wrongly, or a bracket before it is still open/]],
+      ['secret: loud\n', ['secret', 1, 9, /must be off, flag, redact or block/]],
+      ['secret: { reed: flag }\n', ['secret.reed', 1, 11, /is not a known key/]],
+      ['secrets: flag\n', ['secrets', 1, 1, /is not a known key/]],
+      ['rules: { "A B": flag }\n', ['rules["A B"]', 1, 10, /is not a rule id/]],
+      ['rules: { email: on }\n', ['rules.email', 1, 17, /must be off, flag, redact or block/]],
+      ['patterns: {}\n', ['patterns', 1, 11, /must be a list of rules of your own/]],
+      ['links: { allow: ["https://x.example"] }\n', ['links.allow[0]', 1, 18, /must be a host name/]],
+      ['truncate: { maxBytes: 10 }\n', ['truncate.maxBytes', 1, 23, /must be a size from 1KiB to 100MiB/]],
+      [
+        'truncate: { maxTokens: 1 }\n',
+        ['truncate.maxTokens', 1, 24, /must be a whole number from 100 to 10000000/],
+      ],
+      ['provenance: perhaps\n', ['provenance', 1, 13, /must be true or false/]],
+    ],
   }

@@ -87,7 +87,11 @@ describe('the key table', () => {
     const input = configInput(defaultConfig())
     for (const { path, home, default: standard } of CONFIG_KEYS) {
       // A key of a section that is not set has its default when the section is.
-      if (home !== 'config.yaml' || /[[<]|^auth\.|^store\.|^audit\.(sink|witness)\.|^outbound\.notifications\./.test(path)) continue
+      if (
+        home !== 'config.yaml' ||
+        /[[<]|^auth\.|^store\.|^audit\.(sink|witness)\.|^outbound\.notifications\./.test(path)
+      )
+        continue
       const value = path
         .split('.')
         .reduce<unknown>((node, name) => (node as Record<string, unknown>)[name], input)

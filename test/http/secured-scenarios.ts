@@ -29,6 +29,7 @@ import {
   type ToolCall,
   type Way,
 } from '../live/lib/secured.ts'
+import { SCAN_SCENARIOS, startScanned } from '../scan/lib/scenarios.ts'
 import { replayScenarios } from './replay-scenarios.ts'
 
 const HOUR = 3_600_000
@@ -53,6 +54,8 @@ let judged: Secured
 let surface: Pick<Secured, 'close'>
 /** Its guards want proof. */
 let guarded: Secured
+/** Blocks what looks like a secret. */
+let scanned: Secured
 let backend: HeldBackend
 let issuer: Issuer
 /** Hands out tokens, and then its keys cannot be had. */
@@ -173,6 +176,7 @@ export async function startServices(): Promise<void> {
   judged = await startJudged()
   surface = await startPeopleSurface()
   guarded = await startGuarded()
+  scanned = await startScanned()
   backend = await startHeldBackend()
   waiting = await startSecured({
     live: { 'limits.yaml': { principal: { concurrency: 1 } } },
@@ -181,7 +185,7 @@ export async function startServices(): Promise<void> {
 }
 
 export async function stopServices(): Promise<void> {
-  for (const service of [main, nonces, both, lawless, crowded, waiting, judged, surface, guarded])
+  for (const service of [main, nonces, both, lawless, crowded, waiting, judged, surface, guarded, scanned])
     await service?.close()
   await backend?.close()
   await issuer?.close()
@@ -371,6 +375,7 @@ export const SCENARIOS: Partial<Record<DenialCode, Scenario | Scenario[]>> = {
   ...APPROVAL_SCENARIOS,
   ...SURFACE_SCENARIOS,
   ...GUARD_SCENARIOS,
+  ...SCAN_SCENARIOS,
   ...replayScenarios({ main: () => main, waiting: () => waiting, held: () => backend.next() }),
   rate_limited: { ...keyOnly('slow'), first: used('slow'), waits: true },
   concurrency_limited: {

@@ -17,6 +17,7 @@ const STAGES: readonly StageName[] = [
   'limits',
   'approval',
   'credentials',
+  'scan',
 ]
 const ALSO: readonly DenialCode[] = ['peer_rate_limited', 'admin_invalid', 'credential_not_accepted']
 

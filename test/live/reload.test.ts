@@ -67,6 +67,7 @@ test('500 calls during 20 reloads: each is answered, and none is refused', async
         'limits.yaml': { ...NO_LIMITS, tenants: { [`tenant-${reloads}`]: {} } },
         'revocations.yaml': { revocations: [{ kind: 'jti', value: `token-${reloads}` }] },
         'kill.yaml': { kill: [{ kind: 'tenant', value: `tenant-${reloads}`, reason: 'test' }] },
+        'scan.yaml': { links: { allow: [`host-${reloads}.example.com`] } },
       }[file]
       // One after the other: a look that is under way may be past this file.
       reloading = reloading.then(() => service.put(file, value))
@@ -129,6 +130,15 @@ const GOOD: Readonly<Record<LiveFile, { value: object; caller: string; code: str
     value: { kill: [{ kind: 'principal', value: 'api-key:revoked', reason: 'test' }] },
     caller: 'revoked',
     code: 'killed',
+  },
+  // Every answer of the reader has this in it.
+  'scan.yaml': {
+    value: {
+      patterns: [{ id: 'any', keywords: ['env_name'], pattern: 'env_name' }],
+      rules: { any: 'block' },
+    },
+    caller: 'reader',
+    code: 'result_blocked',
   },
 }
 

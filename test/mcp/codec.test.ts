@@ -310,9 +310,13 @@ describe('the initialize era', () => {
 
   test('a result has no member of the later era', async () => {
     const { result } = only(await post(request('tools/call', EXECUTE)))
-    // `_meta` is of all eras; what it holds of this service is its receipt alone.
+    // `_meta` is of all eras; what it holds of this service is where the content is from, and its receipt.
     assert.deepEqual(Object.keys(result ?? {}), ['content', '_meta'])
-    assert.deepEqual(Object.keys(result?._meta ?? {}), ['app.ductape/receipt', 'app.ductape/receipt-salts'])
+    assert.deepEqual(Object.keys(result?._meta ?? {}), [
+      'app.ductape/provenance',
+      'app.ductape/receipt',
+      'app.ductape/receipt-salts',
+    ])
   })
 })
 

@@ -257,8 +257,8 @@
 {{- $p = append $p (printf "secrets.%s needs one of existingSecret and existingConfigMap." $name) -}}
 {{- end -}}
 {{- end -}}
-{{- if and .Values.live.existingConfigMap (or .Values.live.limits .Values.live.revocations .Values.live.kill .Values.live.policy.roles .Values.live.policy.policies) -}}
-{{- $p = append $p "live.existingConfigMap is set, so live.policy, live.limits, live.revocations and live.kill have no effect: remove them." -}}
+{{- if and .Values.live.existingConfigMap (or .Values.live.limits .Values.live.revocations .Values.live.kill .Values.live.scan .Values.live.policy.roles .Values.live.policy.policies) -}}
+{{- $p = append $p "live.existingConfigMap is set, so live.policy, live.limits, live.revocations, live.kill and live.scan have no effect: remove them." -}}
 {{- end -}}
 {{- if and (hasKey (dig "auth" dict .Values.config) "apiKeys") (not .Values.live.keysSecret) -}}
 {{- $p = append $p "config.auth.apiKeys needs live.keysSecret, the Secret with keys.yaml." -}}

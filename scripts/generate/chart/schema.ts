@@ -119,6 +119,7 @@ function valuesSchema(): Schema {
       limits: live('limits.yaml'),
       revocations: live('revocations.yaml'),
       kill: live('kill.yaml'),
+      scan: live('scan.yaml'),
       existingConfigMap: objectName,
       keysSecret: objectName,
     }),

@@ -15,6 +15,8 @@ export interface Answer {
   readonly content: string
   readonly value: string
   readonly structured: string | undefined
+  /** What the scan says of it in `_meta`; a single line like the rest. */
+  readonly meta: string | undefined
 }
 
 export interface Entry {
@@ -46,10 +48,9 @@ export function endText(request: string, callId: string, end: End): string {
     }
     case 'answered': {
       // Lines, because JSON inside JSON would be escaped once more; JSON texts of ours have no line feed.
-      const { content, value, structured } = end.answer
-      return [JSON.stringify(head), content, value, ...(structured === undefined ? [] : [structured])].join(
-        '\n',
-      )
+      const { content, value, structured, meta } = end.answer
+      const first = JSON.stringify(meta === undefined ? head : { ...head, meta })
+      return [first, content, value, ...(structured === undefined ? [] : [structured])].join('\n')
     }
   }
 }
@@ -76,11 +77,13 @@ function readEnd(head: JsonObject, [content, value, structured]: readonly string
     }
     case 'answered':
       if (content === undefined || value === undefined) return undefined
-      return { kind: 'answered', answer: { content, value, structured } }
+      return { kind: 'answered', answer: { content, value, structured, meta: text(head['meta']) } }
     default:
       return undefined
   }
 }
+
+const text = (value: Json | undefined): string | undefined => (typeof value === 'string' ? value : undefined)
 
 function readDenial(value: Json | undefined): Denial | undefined {
   if (!isObject(value)) return undefined
@@ -103,7 +106,10 @@ export function answerOf(result: ToolResult): Answer | undefined {
   const structured =
     result.structuredContent === undefined ? undefined : JSON.stringify(result.structuredContent)
   const texts = structured === undefined ? [content, value] : [content, value, structured]
-  return texts.some((text) => Buffer.byteLength(text) > MAX_KEPT) ? undefined : { content, value, structured }
+  const { meta } = result
+  return texts.some((one) => Buffer.byteLength(one) > MAX_KEPT)
+    ? undefined
+    : { content, value, structured, meta }
 }
 
 /** In bytes. */
@@ -117,11 +123,12 @@ function loneText([block, ...more]: readonly ContentBlock[]): string | undefined
 
 const NO_CONTENT: readonly ContentBlock[] = []
 
-export function resultOf({ content, value, structured }: Answer): ToolResult {
+export function resultOf({ content, value, structured, meta }: Answer): ToolResult {
   return {
     written: { content, value: () => value },
     content: NO_CONTENT,
     value: undefined,
     ...(structured !== undefined && { structuredContent: parseLossless(structured) }),
+    ...(meta !== undefined && { meta }),
   }
 }

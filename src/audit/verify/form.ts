@@ -79,6 +79,7 @@ const approval = prepare({
   state: oneOf('asked', 'notified', 'used', 'approved', 'denied'),
 })
 const guard = prepare({ 'at?': text, 'count?': count, found: text, guard: text })
+const scan = prepare({ action: text, count, detector: text, rule: text })
 
 const decisionForm = prepare({
   allowed: bool,
@@ -172,6 +173,7 @@ const TYPES: Readonly<Record<string, Shape>> = {
       'httpStatus?': count,
       'resultDigest?': isDigest,
       'resultDigestRaw?': isDigest,
+      'scan?': (value) => Array.isArray(value) && value.every(scan),
       status: oneOf(...STATUSES),
       'tokens?': count,
     }),

@@ -66,6 +66,7 @@ export function startChain(
       const outcome = Promise.resolve({ status: 200, body: Buffer.from(answer), retryAfter: undefined })
       return { outcome, abandon: () => undefined }
     },
+    stats: () => undefined,
     close: async () => undefined,
   }
   const tools = {
