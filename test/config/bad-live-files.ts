@@ -265,10 +265,11 @@ export const BAD_LIVE_FILES: Readonly<Record<LiveFile, readonly (readonly [text:
     ],
     'scan.yaml': [
       ['secret: [\n', ['', 2, 1, /is indented wrongly, or a bracket before it is still open/]],
+      ['version: 2\n', ['version', 1, 10, /must be 1/]],
       ['secret: loud\n', ['secret', 1, 9, /must be off, flag, redact or block/]],
       ['secret: { reed: flag }\n', ['secret.reed', 1, 11, /is not a known key/]],
       ['secrets: flag\n', ['secrets', 1, 1, /is not a known key/]],
-      ['rules: { "A B": flag }\n', ['rules["A B"]', 1, 10, /is not a rule id/]],
+      ['rules: { "A B": flag }\n', ['rules["A B"]', 1, 17, /is not a rule id/]],
       ['rules: { email: on }\n', ['rules.email', 1, 17, /must be off, flag, redact or block/]],
       ['patterns: {}\n', ['patterns', 1, 11, /must be a list of rules of your own/]],
       ['links: { allow: ["https://x.example"] }\n', ['links.allow[0]', 1, 18, /must be a host name/]],

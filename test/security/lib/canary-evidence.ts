@@ -66,6 +66,8 @@ export async function runEvidenceCanary(): Promise<EvidenceCanary> {
     JSON.stringify({ keys: [{ ...jwk, alg: 'EdDSA', kid: thumbprint(jwk), use: 'sig' }] }),
   )
   writeFileSync(at('live/limits.yaml'), JSON.stringify(NO_LIMITS))
+  // Everything has to travel all the way, so that it could get into the evidence.
+  writeFileSync(at('live/scan.yaml'), JSON.stringify({ version: 1, secret: 'off' }))
   writeFileSync(
     at('live/policy.yaml'),
     JSON.stringify({ roles: { local: { allow: [{ tool: '*', approval: 'none' }] } } }),

@@ -29,6 +29,8 @@ export async function runKeptCanary(): Promise<KeptCanary> {
     // What the first answer of a repeated call is kept of is no matter of people.
     callers: { keyed: { roles: ['keyed'], scopes: ['ductape:read', 'ductape:write'] } },
     live: {
+      // Everything has to travel all the way, so that it could be kept.
+      'scan.yaml': { version: 1, secret: 'off' },
       'policy.yaml': {
         roles: {
           all: { allow: [{ tool: '*', approval: 'confirm' }] },
