@@ -61,7 +61,9 @@ async function startReplica(url: string): Promise<Replica> {
     },
     async close() {
       if (!gone) child.disconnect()
+      const late = setTimeout(() => child.kill('SIGKILL'), 5000)
       await exit
+      clearTimeout(late)
     },
   }
 }

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createClient } from '@redis/client'
 import { createRedisStore, type RedisSettings, type RedisStore } from '../../../src/store/redis.ts'
-import { freePort } from '../../lib/ports.ts'
+import { quietPort } from '../../lib/ports.ts'
 import { type Running, start } from '../../platform/lib/process.ts'
 import { path } from '../../platform/lib/tools.ts'
 
@@ -61,7 +61,7 @@ export async function startServer(program: string, options: ServerOptions = {}):
       throw error
     }
   }
-  let port = await freePort()
+  let port = await quietPort()
   let running: Running | undefined
   // Another process may take the port between our look and the server's bind: then look again.
   for (let attempt = 1; running === undefined; attempt++) {
@@ -69,7 +69,7 @@ export async function startServer(program: string, options: ServerOptions = {}):
       running = await launch(port)
     } catch (error) {
       if (attempt === 5 || !/Address already in use/.test(String(error))) throw error
-      port = await freePort()
+      port = await quietPort()
     }
   }
   let current = running
