@@ -53,7 +53,8 @@ async function startReplica(url: string): Promise<Replica> {
         const order = orders++
         if (gone) return resolve({ order, ended: LOST, id: undefined })
         waiting.set(order, resolve)
-        child.send({ order, round, ...wanted })
+        // Between its end and the news of it a process takes nothing: `exit` then answers.
+        child.send({ order, round, ...wanted }, () => undefined)
       }),
     async kill() {
       child.kill('SIGKILL')
