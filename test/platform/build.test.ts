@@ -121,6 +121,7 @@ describe('the bundle', () => {
       '@redis/client/',
       'express/',
       'jsonwebtoken/',
+      'libpg-query/',
       'prom-client/',
       're2js/',
     ])

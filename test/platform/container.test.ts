@@ -287,7 +287,7 @@ describe('the release in its container', {
       await service.line(LISTENING_UNIX)
       const taken = async (...flags: string[]): Promise<string> =>
         (await service.exec([oci.NODE, ...FLAGS, ...flags, '-e', CODE_PROBE])).stdout
-      assert.equal(await taken(), 'app conditions metrics oauth redis router server tracing')
+      assert.equal(await taken(), 'app conditions metrics oauth redis router server sql tracing')
       assert.equal(await taken('--max-lazy'), '', 'the control: under another flag of V8 it takes none')
     } finally {
       await service.remove()

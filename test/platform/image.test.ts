@@ -169,7 +169,7 @@ describe('the images', { skip: unless('root', 'buildah', 'runc', 'tar') }, () =>
       [User, Entrypoint, StopSignal],
       ['10101:10001', ['/usr/local/bin/ductape-mcp-proxy'], 'SIGQUIT'],
     )
-    assert.deepEqual(Object.keys(ExposedPorts).sort(), ['18081/tcp', '8443/tcp'])
+    assert.deepEqual(Object.keys(ExposedPorts).sort(), ['18081/tcp', '8443/tcp', '8444/tcp'])
     const root = join(folder, 'proxy')
     await proxy.unpack(root)
     for (const [inside, source, mode] of [

@@ -31,7 +31,7 @@ function jq(after: string, input: string): string[][] {
 
 const TIME = '2026-11-21T23:15:00.123Z'
 const WHERE = '{"product":"crm","table":"orders"}'
-const DELETED = ['executed', 'failed', 'unknown', 'cancelled', 'fault'].map((status) => [
+const DELETED = ['executed', 'failed', 'unknown', 'cancelled', 'fault', 'executed', 'replayed'].map((status) => [
   TIME,
   'alice@example.com',
   'databases',

@@ -53,6 +53,7 @@ describe('discovery', () => {
     ],
     ['issuer_differs', 'metadata without issuer', { [METADATA]: json({ jwks_uri: KEYS }) }],
     ['jwks_uri_refused', 'no jwks_uri', { [METADATA]: json({ issuer: URL_OF_ISSUER }) }],
+    ['jwks_uri_refused', 'a list with one', { [METADATA]: json({ ...good, jwks_uri: [KEYS] }) }],
     [
       'jwks_uri_refused',
       'keys over plain http (RFC 8414 2: MUST use https)',
