@@ -30,7 +30,7 @@ export const OUTBOUND = {
   },
   store: {
     purpose:
-      'Shares limits, revocations and DPoP identifiers between replicas; dialled by the Redis client in src/store',
+      'Shares limits, approvals, idempotency keys, revocations, the kill switch and DPoP identifiers between replicas; dialled by the Redis client in src/store',
     destination: 'store.redis.url',
     when: 'only where store.redis is set',
   },
@@ -52,7 +52,7 @@ export const OUTBOUND = {
   service: {
     purpose: 'Asks a running ductape-mcp; dialled by the MCP client and node:http in src/client',
     destination: '--url, or the listeners of the configuration',
-    when: 'only in the commands call, doctor and health; the service itself never does',
+    when: 'only in the commands approvals, call, doctor, health and top; the service itself never does',
   },
 } satisfies Record<string, OutboundRow>
 

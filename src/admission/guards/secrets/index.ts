@@ -6,9 +6,12 @@ const DOLLAR = /[$\uff04\ufe69]/
 const REFERENCE = /\$\s*secret\s*\{/i
 const INVISIBLE = /\p{Default_Ignorable_Code_Point}|\p{Cf}/gu
 
+/** In ASCII alone the word is written as it is; letters outside it may fold to it. */
+const WORD = /secret|[^\0-\x7f]/i
+
 /** True where the JSON text could hold one; nearly every call ends here. */
 export const mayHoldSecret = (text: string): boolean =>
-  text.includes('$') || text.includes('\uff04') || text.includes('\ufe69')
+  (text.includes('$') || text.includes('\uff04') || text.includes('\ufe69')) && WORD.test(text)
 
 /** True where a text or the name of a member anywhere in the value is one. */
 export function holdsSecret(value: Json | undefined): boolean {
