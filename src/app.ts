@@ -7,6 +7,7 @@ import type { Chain } from './audit/chain.ts'
 import { createEvidence, type Evidence } from './audit/evidence.ts'
 import { createFloods } from './audit/floods.ts'
 import { createHealth } from './audit/health.ts'
+import type { OcsfFile } from './audit/ocsf-file.ts'
 import { createReceipts } from './audit/receipt.ts'
 import { createRecordWriter, type RecordWriter } from './audit/record.ts'
 import type { Witness } from './audit/witness.ts'
@@ -58,6 +59,8 @@ export interface Ports extends PartPorts {
   openChain(policyDigest: string | undefined): Chain | Promise<Chain>
   /** Gets every checkpoint, where one is configured. */
   witness?: Pick<Witness, 'stats'> | undefined
+  /** Makes events of the records, where it is configured. */
+  ocsf?: Pick<OcsfFile, 'stats'> | undefined
   tracing: Tracing | undefined
   backend: Dispatcher
   /** What clients and the backend are told of this service. */
@@ -136,7 +139,7 @@ export async function createApp(config: Config, ports: Ports, overrides: Overrid
     userAgent: `${ports.server.name}/${ports.server.version}`,
   })
   const chain = await ports.openChain(live.current().policy?.digest)
-  const health = createHealth({ ...ports, chain, witness: ports.witness })
+  const health = createHealth({ ...ports, chain, witness: ports.witness, ocsf: ports.ocsf })
   const notReady = (): readonly string[] =>
     draining ? ['draining'] : [...parts.notReady(), ...health.notReady()]
   const metrics = createMetrics({

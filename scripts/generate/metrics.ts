@@ -36,6 +36,7 @@ export const noFigures = (): MetricSources => ({
     failing: false,
     chain: undefined,
     witnessFailures: 0,
+    ocsfLost: 0,
   }),
   receiptFailures: () => 0,
   liveAges: () => [],
@@ -44,6 +45,7 @@ export const noFigures = (): MetricSources => ({
   approvals: () => ({
     ...{ asked: 0, approved: 0, denied: 0, used: 0, forged: 0 },
     notifications: { sent: 0, failed: 0, dropped: 0 },
+    pending: async () => 0,
   }),
   replay: () => ({
     ...{ claimed: 0, kept: 0, unkept: 0, released: 0, repeated: 0 },

@@ -1,4 +1,5 @@
 // The config sections `audit` and `receipts`: where records go, what happens where they cannot, who witnesses the chain, and what signs.
+import { resolve } from 'node:path'
 import * as z from 'zod'
 import { choice, duration, faultsOf, filePath, fileReference, judged, kinds, size } from '../config/fields.ts'
 import { isLoopback } from '../core/loopback.ts'
@@ -70,7 +71,13 @@ const witness = z
       )
   })
 
-export const auditSection = z.strictObject({
+const ocsf = z.strictObject({
+  directory: filePath().describe(
+    'Folder of the files ocsf-CHAIN-NNNN.jsonl, the records as events of OCSF, best-effort and outside the chain; not the folder of the records',
+  ),
+})
+
+const section = z.strictObject({
   mode: choice(['best-effort', 'strict'])
     .prefault('best-effort')
     .describe(
@@ -79,7 +86,7 @@ export const auditSection = z.strictObject({
   sink: sink.prefault('stdout').describe('Where audit records are written, one JSON object a line'),
   maxFileSize: size({ min: '1MiB', max: '64GiB' })
     .prefault('256MiB')
-    .describe('Size at which the next file of the folder is begun'),
+    .describe('Size at which the next file of a folder is begun'),
   fsync: choice(['off', 'second', 'always'])
     .prefault('second')
     .describe('When files are forced to the disk: never, every second, or before a write counts'),
@@ -96,6 +103,18 @@ export const auditSection = z.strictObject({
   witness: witness
     .optional()
     .describe('Keeps copies of the checkpoints elsewhere, which make a cut or exchanged log visible'),
+  ocsf: ocsf
+    .optional()
+    .describe(
+      'Writes decisions, outcomes and floods as events of OCSF too, best-effort and outside the chain',
+    ),
+})
+
+export const auditSection = section.check((context) => {
+  const { sink, ocsf } = context.value
+  if (sink === 'stdout' || ocsf === undefined || resolve(sink.directory) !== resolve(ocsf.directory)) return
+  const where = 'is the folder of the records, where only records may be'
+  faultsOf(context)(['ocsf', 'directory'], where, 'Name another folder.')
 })
 
 const keys = z.union([z.literal('boot'), fileReference()])

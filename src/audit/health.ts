@@ -1,6 +1,7 @@
 // How the evidence is doing: for probes, for the operator's warnings and for the metrics.
 import type { Chain, ChainStats } from './chain.ts'
 import type { SigningKeys } from './keys.ts'
+import type { OcsfFile } from './ocsf-file.ts'
 import type { Witness } from './witness.ts'
 import type { SinkWriter } from './writer.ts'
 
@@ -9,6 +10,7 @@ export interface HealthParts {
   chain: Pick<Chain, 'mode' | 'stats'>
   signingKeys: SigningKeys
   witness: Pick<Witness, 'stats'> | undefined
+  ocsf: Pick<OcsfFile, 'stats'> | undefined
 }
 
 export interface Health {
@@ -18,10 +20,11 @@ export interface Health {
     failing: boolean
     chain: ChainStats
     witnessFailures: number
+    ocsfLost: number
   }
 }
 
-export function createHealth({ records, chain, signingKeys, witness }: HealthParts): Health {
+export function createHealth({ records, chain, signingKeys, witness, ocsf }: HealthParts): Health {
   const broken = (): string | undefined => {
     const fault = records.fault()
     return fault === undefined ? undefined : `the audit records cannot be written (${fault})`
@@ -42,6 +45,7 @@ export function createHealth({ records, chain, signingKeys, witness }: HealthPar
         witness?.stats().failing === undefined
           ? undefined
           : 'the witness of the audit records takes no checkpoints',
+        ocsf?.stats().failing === true ? 'the events of OCSF cannot be written' : undefined,
         signingKeys.warning(),
       ),
     stats: () => ({
@@ -49,6 +53,7 @@ export function createHealth({ records, chain, signingKeys, witness }: HealthPar
       failing: records.fault() !== undefined,
       chain: chain.stats(),
       witnessFailures: witness?.stats().failures ?? 0,
+      ocsfLost: ocsf?.stats().lost ?? 0,
     }),
   }
 }

@@ -32,7 +32,7 @@ const MAX_DECISIONS = 65_536
  * A decision, an outcome or a flood of refusals gives one event, every other record none. An outcome says who and what only where its
  * decision has been seen before; `metadata.correlation_uid` joins the two in any case.
  */
-export function createOcsf(): (record: JsonObject) => JsonObject | undefined {
+export function createOcsf(maxDecisions = MAX_DECISIONS): (record: JsonObject) => JsonObject | undefined {
   const decisions = new Map<Json | undefined, JsonObject>()
   return (record) => {
     const id = record['callId']
@@ -40,7 +40,7 @@ export function createOcsf(): (record: JsonObject) => JsonObject | undefined {
       if (part(record, 'decision')['allowed'] === true) {
         decisions.set(id, record)
         const [oldest] = decisions.keys()
-        if (decisions.size > MAX_DECISIONS) decisions.delete(oldest)
+        if (decisions.size > maxDecisions) decisions.delete(oldest)
       }
       return decisionEvent(record)
     }

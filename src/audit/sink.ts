@@ -53,6 +53,8 @@ function append(
 
 export interface FolderOptions {
   directory: string
+  /** What every name begins with; `audit` where it is missing. */
+  prefix?: 'audit' | 'ocsf'
   /** Id of the chain, a part of every name. */
   chain: string
   /** Bytes at which the next file is begun. */
@@ -76,7 +78,7 @@ const SYNC_EVERY = 1000
 const SYNC_RETRY = 1000
 
 export function openFolder(options: FolderOptions): Folder {
-  const { directory, chain, maxFileSize, fsync } = options
+  const { directory, chain, maxFileSize, fsync, prefix = 'audit' } = options
   let descriptor: number | undefined
   let size = 0
   let files = 0
@@ -120,7 +122,7 @@ export function openFolder(options: FolderOptions): Folder {
     })
   }
 
-  const nextPath = (): string => join(directory, fileName(chain, files + 1))
+  const nextPath = (): string => join(directory, fileName(prefix, chain, files + 1))
 
   return {
     open() {
@@ -172,8 +174,8 @@ function syncDirectory(directory: string): void {
   })
 }
 
-const fileName = (chain: string, number: number): string =>
-  `audit-${chain}-${String(number).padStart(4, '0')}.jsonl`
+const fileName = (prefix: string, chain: string, number: number): string =>
+  `${prefix}-${chain}-${String(number).padStart(4, '0')}.jsonl`
 
 const NAME = /^audit-([0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12})-(\d{4,9})\.jsonl$/
 /** The end of a file that is read: more than 256 records at most take, and some. */

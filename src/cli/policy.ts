@@ -7,9 +7,11 @@ import {
   lintPolicy,
   loadConditionsFor,
 } from '../admission/policy/index.ts'
+import { approvalRank, concerns, defaultDemand, type Rule } from '../admission/policy/rule.ts'
 import { listOperations } from '../catalogue/operations.ts'
 import { type Config, formatProblems, loadConfig, loadLiveParser, type Problem } from '../config/index.ts'
 import { LOCAL_ROLE } from '../core/principal.ts'
+import type { Effect } from '../core/tool.ts'
 import { EXIT, type ExitCode, type Io, UsageError } from './io.ts'
 import { describeExplanation, type ExplainedCall, explainCall } from './policy-explain.ts'
 
@@ -22,8 +24,9 @@ Says what a policy file (live/policy.yaml, or the form of a tool-policy.yaml) me
 check     every problem of the file at once, each with its line; then what it most likely does not
           mean: rules that never decide, roles that nobody has or that allow nothing, conditions
           that fail where they should ask has() first, names that no operation has.
-          With --config it is the policy of that configuration, and its roles are compared with
-          those of keys.yaml, auth.mtls and auth.oauth
+          With --config it is the policy of that configuration: its roles are compared with
+          those of keys.yaml, auth.mtls and auth.oauth, and rules that ask for the approval of a
+          person are named where the configuration has no place to give it
 explain   which rule decides about one call and why: what the guards find in its arguments, every
           rule of the caller in order, the scope that the call needs, the approval that it would
           wait for and why, what its record shows
@@ -85,7 +88,11 @@ async function check(
   const result = await load(file, config, io, now)
   const given = config === undefined || !result.ok ? undefined : await rolesGiven(config, io)
   const findings = result.ok
-    ? [...result.warnings, ...lintPolicy(result.policy, { operations: operationsOf(config), given })]
+    ? [
+        ...result.warnings,
+        ...lintPolicy(result.policy, { operations: operationsOf(config), given }),
+        ...(config === undefined ? [] : unapprovable(result.policy, config)),
+      ]
     : []
   const notes = given?.open
     ? ['Tokens bring role names of their own, so roles that nobody has cannot be told from others.']
@@ -102,6 +109,35 @@ async function check(
   }
   if (!result.ok) return EXIT.usage
   return findings.length > 0 ? EXIT.finding : EXIT.ok
+}
+
+/** Rules that lead to the approval of a person, by their own word or by that of the effect, where nobody can give it. */
+function unapprovable(policy: CompiledPolicy, config: Config): readonly Finding[] {
+  const missing = [
+    ...(config.peopleUrl === undefined ? ['peopleUrl'] : []),
+    ...(config.auth?.people === undefined ? ['auth.people'] : []),
+  ].join(' and ')
+  if (missing === '') return []
+  const confirm = approvalRank('confirm')
+  const needs = ({ approval }: Rule, tool: string, effect: Effect): boolean => {
+    const { always, otherwise } = policy.demands.get(tool) ?? defaultDemand(effect)
+    return Math.max(always, approval === undefined ? otherwise : approvalRank(approval)) === confirm
+  }
+  const operations = operationsOf(config)
+  return policy.rules.flatMap((rule) => {
+    if (rule.sense === 'deny') return []
+    const asked = operations.find((one) => concerns(rule, one) && needs(rule, one.tool, one.effect))
+    if (asked === undefined) return []
+    const { effect, method, module, tool } = asked
+    const name = module === undefined ? tool : `${module}.${method}`
+    return [
+      {
+        path: rule.place,
+        message: `asks for the approval of a person, as for ${name} (${effect}), and without ${missing} such a call is refused as approval_unavailable`,
+        fix: `Set ${missing} in the configuration, or write approval: none or notify.`,
+      },
+    ]
+  })
 }
 
 async function explain(options: Options, io: Io, now: () => number): Promise<ExitCode> {

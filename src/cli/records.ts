@@ -11,6 +11,7 @@ import {
   loadSigningKeys,
   type SigningKeys,
 } from '../audit/keys.ts'
+import { type OcsfFile, openOcsfFile } from '../audit/ocsf-file.ts'
 import { MAX_REGISTERED, registerChain } from '../audit/registry.ts'
 import { type Folder, openFolder, readEarlier } from '../audit/sink.ts'
 import { appendTo, createWitness, type Witness, type WitnessOptions } from '../audit/witness.ts'
@@ -41,6 +42,7 @@ export interface Records {
   openChain: Ports['openChain']
   signingKeys: SigningKeys
   witness: Witness | undefined
+  ocsf: OcsfFile | undefined
   /** After the records were flushed: what is on its way to disk and witness gets there. */
   close(): Promise<void>
 }
@@ -62,11 +64,12 @@ export function openRecords(options: RecordOptions): Records {
           onEvent: (name, fields) => log.error(name, fields),
         })
   if (folder !== undefined) begin(folder, options)
+  const ocsf = openOcsf(options)
 
   const records =
     folder === undefined && typeof standard !== 'number'
       ? standard
-      : createLineWriter(folder ?? (standard as number), {
+      : createLineWriter(ocsf?.tap(folder ?? (standard as number)) ?? folder ?? (standard as number), {
           maxQueue: audit.maxQueue,
           timeout: audit.timeout,
           onFault: (code) =>
@@ -85,6 +88,7 @@ export function openRecords(options: RecordOptions): Records {
     records,
     signingKeys,
     witness,
+    ocsf,
     async openChain(policyDigest) {
       const fleet = createFleet(...options.fleet)
       const entered = await registerChain({ store: options.store, fleet }, chain)
@@ -112,6 +116,7 @@ export function openRecords(options: RecordOptions): Records {
       await witness?.settled()
       witness?.close()
       await folder?.close()
+      await ocsf?.close()
     },
   }
 }
@@ -129,6 +134,22 @@ function begin(folder: Folder, { config, log }: RecordOptions): void {
       `audit.sink: no file can be made in the folder ${sink === 'stdout' ? '' : sink.directory} (${code})${MAY_HEAL.has(code) ? ', and audit.mode is strict' : ''}.\n`,
     )
   log.error('audit_sink_failed', { reason: code })
+}
+
+function openOcsf({ config, chain, log, standard }: RecordOptions): OcsfFile | undefined {
+  const { maxFileSize, ocsf, sink } = config.audit
+  if (ocsf === undefined) return undefined
+  if (sink === 'stdout' && typeof standard !== 'number')
+    throw new UsageError(
+      'audit.ocsf: over stdio records stand between the lines of the log; set audit.sink to a folder.\n',
+    )
+  return openOcsfFile({
+    directory: ocsf.directory,
+    chain,
+    maxFileSize,
+    tick: () => performance.now(),
+    onEvent: (name, fields) => (name === 'audit_ocsf_again' ? log.warn : log.error)(name, fields),
+  })
 }
 
 /** The keys of the file, or one made for this start. */

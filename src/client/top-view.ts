@@ -28,12 +28,12 @@ export interface Figures {
   refusals: { code: string; stage: string; count: number }[]
   latency: Percentiles | null
   tools: ({ tool: string; calls: number } & Percentiles)[]
-  /** Since the start of this replica; what expires undecided stays in `undecided`. */
+  /** `waiting` as the store has it, of all replicas that share it; the others at this replica, since its start. */
   approvals: {
+    waiting: number | null
     asked: number | null
     approved: number | null
     denied: number | null
-    undecided: number | null
   }
   evidence: {
     failing: boolean | null
@@ -110,9 +110,6 @@ export function figuresOf(now: Look, last: Look | undefined): Figures {
     })
   const backend = grown('ductape_mcp_backend_duration_seconds_count', ({ status = '' }) => status)
 
-  const [asked = null, approved = null, denied = null] = ['asked', 'approved', 'denied'].map((event) =>
-    of('ductape_mcp_approvals_total', { event }),
-  )
   const build = samplesOf(metrics, 'ductape_mcp_build_info')[0]
   return {
     version: build?.labels['version'] ?? null,
@@ -131,10 +128,10 @@ export function figuresOf(now: Look, last: Look | undefined): Figures {
     latency: percentiles(buckets((tool) => tool !== '')),
     tools,
     approvals: {
-      asked,
-      approved,
-      denied,
-      undecided: asked === null ? null : Math.max(0, asked - (approved ?? 0) - (denied ?? 0)),
+      waiting: of('ductape_mcp_approvals_pending'),
+      asked: of('ductape_mcp_approvals_total', { event: 'asked' }),
+      approved: of('ductape_mcp_approvals_total', { event: 'approved' }),
+      denied: of('ductape_mcp_approvals_total', { event: 'denied' }),
     },
     evidence: {
       failing: flag(total(metrics, 'ductape_mcp_audit_sink_failing')),
@@ -218,7 +215,7 @@ export function linesOf(figures: Figures): string[] {
     ],
     [
       'approvals',
-      `${figure(approvals.undecided)} undecided of ${figure(approvals.asked)} asked; ${figure(approvals.approved)} approved, ${figure(approvals.denied)} denied`,
+      `${figure(approvals.waiting)} waiting; here ${figure(approvals.asked)} asked, ${figure(approvals.approved)} approved, ${figure(approvals.denied)} denied since its start`,
     ],
     [
       'evidence',

@@ -18,7 +18,10 @@ export interface MetricSources {
   liveAges(): readonly { file: string; seconds: number }[]
   store: { available(): boolean; stats(): { operations: number; failures: number } }
   limiter(): { principals: number; tenants: number; tools: number }
-  approvals(): Record<ApprovalEvent, number> & { notifications: Record<NotificationResult, number> }
+  approvals(): Record<ApprovalEvent, number> & {
+    notifications: Record<NotificationResult, number>
+    pending(): Promise<number | undefined>
+  }
   replay(): Record<ReplayEvent, number>
   killSwitch(): { off: number; forged: number }
   revocations(): { live: number; shared: number; forged: number }
@@ -65,6 +68,8 @@ export interface AuditFigures {
   failing: boolean
   chain: { records: number; lost: number; checkpoints: number; uncoveredFor: number } | undefined
   witnessFailures: number
+  /** Records that did not become an event of OCSF. */
+  ocsfLost: number
 }
 
 export interface MetricDescription {

@@ -16,7 +16,12 @@ export interface Definer {
   counter(name: string, help: string, read: () => number): void
   gauge(name: string, help: string, read: () => number): void
   counters(name: string, labels: readonly string[], help: string, read: () => Iterable<Row>): void
-  gauges(name: string, labels: readonly string[], help: string, read: () => Iterable<Row>): void
+  gauges(
+    name: string,
+    labels: readonly string[],
+    help: string,
+    read: () => Iterable<Row> | Promise<Iterable<Row>>,
+  ): void
   histogram(name: string, labels: readonly string[], help: string, read: () => Iterable<Buckets>): void
 }
 
@@ -99,9 +104,12 @@ export function createRegistry(sources: MetricSources, counts: Counts): Registry
         help,
         labelNames,
         registers,
-        collect() {
+        async collect() {
+          const rows = await read()
           this.reset()
-          for (const [labels, value] of read()) this.set(labels, value)
+          // The library sets what has no labels to 0; a figure that is not known is none.
+          if (labelNames.length === 0) this.remove()
+          for (const [labels, value] of rows) this.set(labels, value)
         },
       })
     },

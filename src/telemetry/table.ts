@@ -83,6 +83,15 @@ function admission(define: Definer, sources: MetricSources, counts: Counts): voi
       return rowsOf('event', { asked, approved, denied, used, forged })
     },
   )
+  define.gauges(
+    'ductape_mcp_approvals_pending',
+    [],
+    'Calls that wait for a person now, those of all callers, as the store counts them: replicas that share one all say the same, so take the maximum and not the sum; without one each knows its own. Absent while the store cannot be reached.',
+    async () => {
+      const pending = await sources.approvals().pending()
+      return pending === undefined ? [] : [[{}, pending]]
+    },
+  )
   define.counters(
     'ductape_mcp_notifications_total',
     ['result'],
@@ -173,6 +182,11 @@ function evidence(define: Definer, sources: MetricSources): void {
     'ductape_mcp_audit_witness_failures_total',
     'Attempts to hand a checkpoint to the witness that failed, since start.',
     () => sources.audit().witnessFailures,
+  )
+  define.counter(
+    'ductape_mcp_audit_ocsf_lost_total',
+    'Records since start whose event of OCSF (audit.ocsf) could not be written.',
+    () => sources.audit().ocsfLost,
   )
   define.counter(
     'ductape_mcp_receipt_failures_total',

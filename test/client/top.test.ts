@@ -1,5 +1,7 @@
 // `ductape-mcp top`: the metrics text as it is read, rates between two looks, the picture on a terminal and elsewhere, its end and its exit codes.
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { stripVTControlCharacters } from 'node:util'
 import { UsageError } from '../../src/cli/io.ts'
@@ -23,6 +25,7 @@ const metrics = (ok: number, refused: number, start = 1000): string =>
     'ductape_mcp_store_available 0',
     `ductape_mcp_decisions_total{code="ok",stage="",would_deny=""} ${ok}`,
     `ductape_mcp_decisions_total{code="policy_\u001b[31mdenied",stage="policy",would_deny=""} ${refused}`,
+    'ductape_mcp_approvals_pending 2',
     'ductape_mcp_approvals_total{event="asked"} 3',
     'ductape_mcp_approvals_total{event="approved"} 1',
     'ductape_mcp_live_config_age_seconds{file="policy.yaml"} 90',
@@ -120,12 +123,27 @@ test('--once: all since the start, as text without a control character', async (
   assert.ok(closed)
   assert.match(out, /ready, version 1\.2\.3, up 100 s/)
   assert.match(out, /1\.2\/s: 1 ok, 0\.20 refused, 0 failed/)
-  assert.match(out, /2 undecided of 3 asked; 1 approved/)
+  assert.match(out, /approvals +2 waiting; here 3 asked, 1 approved, - denied since its start/)
   assert.match(out, /store +UNAVAILABLE/)
   assert.match(out, /policy\.yaml NOT IN FORCE for 90\.0 s/)
   assert.match(out, /t +100 +100 ms/)
   assert.match(out, /policy_\\u001b\[31mdenied +policy +20 +0\.20\/s/)
   assert.doesNotMatch(out, /[^\n\P{Cc}]/u)
+})
+
+test('the picture in the docs has the lines that the command writes today', async () => {
+  const { out } = await run(['--once', '--ops', await served(metrics(100, 20))])
+  const picture = readFileSync(join(import.meta.dirname, '../../docs/images/top.svg'), 'utf8')
+  const names = (text: string): string[] =>
+    [...text.matchAll(/^([a-z]+(?: switch)?) {2,}\S/gm)].map(([, name = '']) => name)
+  const drawn = names(picture.replaceAll(/<[^>]*>/g, ''))
+  // What is not in force has a line of its own, when there is something.
+  const written = names(out).filter((name) => !['live', 't'].includes(name))
+  assert.ok(written.length >= 10, out)
+  assert.deepEqual(
+    written.filter((name) => !drawn.includes(name)),
+    [],
+  )
 })
 
 test('--json: figures, the second look with what was between them', async () => {

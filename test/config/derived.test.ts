@@ -89,7 +89,7 @@ describe('the key table', () => {
       // A key of a section that is not set has its default when the section is.
       if (
         home !== 'config.yaml' ||
-        /[[<]|^auth\.|^store\.|^audit\.(sink|witness)\.|^outbound\.notifications\./.test(path)
+        /[[<]|^auth\.|^store\.|^audit\.(sink|witness|ocsf)\.|^outbound\.notifications\./.test(path)
       )
         continue
       const value = path

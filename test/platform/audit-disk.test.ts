@@ -40,11 +40,11 @@ describe('the disk under the audit files', { skip: unless('root', 'mount', 'umou
     await emulator.close()
   })
 
-  const start = (mode: string, directory: string): Promise<Served> =>
+  const start = (mode: string, directory: string, more: object = {}): Promise<Served> =>
     serve({
       config: {
         backend: { url: emulator.url },
-        audit: { mode, sink: { directory }, maxQueue: '64KiB', timeout: '300ms', fsync: 'always' },
+        audit: { mode, sink: { directory }, maxQueue: '64KiB', timeout: '300ms', fsync: 'always', ...more },
       },
     })
   const folder = (name: string): string => {
@@ -155,6 +155,54 @@ describe('the disk under the audit files', { skip: unless('root', 'mount', 'umou
       }
     } finally {
       run('mount', '-o', 'remount,rw', disk)
+    }
+  })
+
+  test('under the events of OCSF: full, then read-only, and strict calls go on; with room they are written again', async () => {
+    const directory = folder('ocsf')
+    const records = fs.mkdtempSync(join(tmpdir(), 'ductape-mcp-records-'))
+    // Their own disk is a real one, and may be busy.
+    const others = { fsync: 'off', timeout: '20s' }
+    const service = await start('strict', records, { ...others, ocsf: { directory } })
+    const told = (event: string): number => service.stderr().split(`"event":"${event}"`).length - 1
+    try {
+      fill()
+      await until(async () => {
+        assert.doesNotMatch(await call(service), refused)
+        return told('audit_ocsf_failed') === 1
+      })
+      assert.match(service.stderr(), /"event":"audit_ocsf_failed","reason":"ENOSPC"/)
+      for (let i = 0; i < 100; i++) assert.doesNotMatch(await call(service), refused)
+      empty()
+      await until(async () => told('audit_ocsf_again') === 1)
+      service.child.kill('SIGTERM')
+      assert.deepEqual(await service.exit, { code: 0, signal: null }, service.stderr())
+      const count = (text: string): number => text.split('\n').length - 1
+      const text = (from: string): string =>
+        fs
+          .readdirSync(from)
+          .map((name) => fs.readFileSync(join(from, name), 'utf8'))
+          .join('')
+      const events = text(directory)
+      for (const line of events.trimEnd().split('\n')) JSON.parse(line)
+      const kept = text(records)
+        .split('\n')
+        .filter((line) => /"type":"(?:decision|outcome)"/.test(line))
+      assert.equal(count(events), kept.length, 'none was lost in the queue, none is torn')
+      run('mount', '-o', 'remount,ro', disk)
+      const again = await start('strict', records, { ...others, ocsf: { directory } })
+      try {
+        assert.doesNotMatch(await call(again), refused)
+        assert.match(again.stderr(), /"event":"audit_ocsf_failed","reason":"EROFS"/)
+        again.child.kill('SIGTERM')
+        assert.deepEqual(await again.exit, { code: 0, signal: null }, again.stderr())
+      } finally {
+        again.child.kill('SIGKILL')
+      }
+    } finally {
+      service.child.kill('SIGKILL')
+      run('mount', '-o', 'remount,rw', disk)
+      fs.rmSync(records, { recursive: true })
     }
   })
 })

@@ -128,6 +128,21 @@ describe('the dashboard', { skip }, () => {
   })
 })
 
+test('the picture of its data has every panel', () => {
+  const picture = readFileSync(join(ROOT, 'docs/images/dashboard.svg'), 'utf8')
+  const drawn = new Set([...picture.matchAll(/class="title"[^>]*>([^<]*)</g)].map(([, title]) => title))
+  assert.deepEqual(
+    panels
+      .filter(({ type }) => type !== 'row')
+      .map(({ title }) => title)
+      .toSorted(),
+    [...drawn].toSorted(),
+    'node scripts/generate/pictures.ts draws it anew',
+  )
+  // Lines with points, not frames alone.
+  assert.ok((picture.match(/points="(?:[\d.]+,[\d.]+ ?){3,}"/g) ?? []).length > 60)
+})
+
 describe('alerts', { skip: unless('prometheus', 'redis-server') }, () => {
   for (const fault of FAULTS.filter(({ quick }) => quick))
     test(`${fault.what}: ${fault.alerts.join(', ')}`, async (t) => {

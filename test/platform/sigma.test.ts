@@ -4,6 +4,9 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { after, before, describe, test } from 'node:test'
+import { parseAllDocuments } from 'yaml'
+import { LIVE_FILES } from '../../src/config/index.ts'
+import { DENIALS } from '../../src/core/denials.ts'
 import { type Emulator, startEmulator } from '../../src/emulator/index.ts'
 import { EXECUTE } from '../lib/calls.ts'
 import { temporary } from '../lib/process.ts'
@@ -165,6 +168,29 @@ describe('the Sigma rules', { skip: unless('sigma') }, () => {
       'policy-change.yml',
       'secret.yml',
     ]))
+  test('hold for sigma-cli, without an issue', async () => {
+    const { code, stdout } = await complete(path('sigma'), ['check', '--fail-on-issues', RULES])
+    assert.equal(code, 0, stdout)
+  })
+  test('name codes and files that exist, in every branch', () => {
+    const known: Readonly<Record<string, (value: string) => boolean>> = {
+      'decision.code': (value) => Object.hasOwn(DENIALS, value),
+      'outcome.code': (value) => Object.hasOwn(DENIALS, value),
+      'reload.file': (value) => LIVE_FILES.some((file) => file === value),
+    }
+    let judged = 0
+    for (const name of FILES)
+      for (const document of parseAllDocuments(readFileSync(join(RULES, name), 'utf8'))) {
+        const { detection = {} } = document.toJS() as { detection?: Record<string, object> }
+        for (const [field, value] of Object.values(detection).flatMap((part) => Object.entries(part)))
+          for (const one of [value].flat())
+            if (known[field] !== undefined) {
+              assert.ok(known[field](String(one)), `${name}: ${field} ${one}`)
+              judged++
+            }
+      }
+    assert.ok(judged >= 10, `${judged}`)
+  })
   for (const name of FILES) {
     test(`${name} finds what it is about`, () => {
       assert.ok(findings(eventful, queries.get(name) ?? '').length > 0)

@@ -20,6 +20,14 @@ const OPEN_CONFIG = `${CONFIG}
 const MAPPED_CONFIG = `${CONFIG}
   oauth: { issuers: [{ issuer: "https://login.example.com", roles: { "team-a": [reader, ghost] } }] }
 `
+const PEOPLE_CONFIG = `
+publicUrl: https://mcp.example.com
+peopleUrl: https://approvals.example.com
+live: live
+auth:
+  apiKeys: {}
+  people: { issuer: "https://login.example.com", clientId: approvals, claims: { roles: roles } }
+`
 const KEYS = `
 version: 1
 keys:
@@ -36,10 +44,30 @@ roles:
   orphan: { allow: [{ tool: "*" }] }
 `
 
+/** Rules that ask, or do not, by their own word, by the effect, by the tool; and one that a read cannot raise. */
+const TOOLS_POLICY = `
+roles:
+  keyless:
+    allow:
+      - { module: databases, method: query }
+      - { module: databases, method: query, effect: read }
+      - { module: databases, method: insert, approval: notify }
+      - { tool: ductape_generate_snippet }
+      - { tool: ductape_generate_payload, approval: none }
+      - { module: databases, method: list, approval: confirm }
+    deny: [{ module: secrets, effect: admin }]
+  reader: { allow: [{ tool: ductape_execute, effect: read }] }
+dangerous_tools:
+  - { name: ductape_generate_payload, requires_approval: true }
+`
+
 const FILES: Readonly<Record<string, string>> = {
   'config.yaml': CONFIG,
   'open.yaml': OPEN_CONFIG,
   'mapped.yaml': MAPPED_CONFIG,
+  'people.yaml': PEOPLE_CONFIG,
+  'tools.yaml': CONFIG.replace('live: live', 'live: tools'),
+  'tools/policy.yaml': TOOLS_POLICY,
   'outside.yaml': 'catalogue: warn\n',
   'broken.yaml': 'auth: 3\n',
   'live/policy.yaml': POLICY,
@@ -142,6 +170,29 @@ describe('policy check', () => {
     const mapped = await run('check', '--config', 'mapped.yaml')
     assert.match(mapped.err, /role "ghost" is given to callers/)
     assert.match(mapped.err, /role "writer" is a role that nobody can have/)
+  })
+
+  it('--config: rules that ask for a person where nobody can be asked', async () => {
+    const named = (err: string): string[] =>
+      [...err.matchAll(/: (\S+) asks for the approval of a person, as for (\S+) \((\w+)\)/g)].map(
+        ([, ...found]) => found.join(' '),
+      )
+    const { code, err } = await run('check', '--config', 'tools.yaml')
+    assert.equal(code, 1)
+    assert.deepEqual(named(err), [
+      'roles.keyless.allow[0] databases.query destructive',
+      'roles.keyless.allow[4] ductape_generate_payload read',
+      'roles.keyless.allow[5] databases.list read',
+    ])
+    assert.match(
+      err,
+      /without peopleUrl and auth\.people such a call is refused as approval_unavailable\. Set /,
+    )
+    // With a place for them, or where no configuration says that there is none, nothing is wrong with such rules.
+    const people = await run('check', '--config', 'people.yaml')
+    assert.match(people.err, /role "orphan" is a role that nobody can have/)
+    assert.deepEqual(named(people.err), [])
+    assert.deepEqual(named((await run('check', 'tools/policy.yaml')).err), [])
   })
 
   it('with tokens that bring their own roles it says that nobody can know', async () => {

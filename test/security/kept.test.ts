@@ -1,7 +1,7 @@
-// Secrets and personal data of calls that wait for a person, of reasons and of kept answers turn up neither in the store nor in notifications, records, receipts and log.
+// Secrets and personal data of calls that wait for a person, of reasons, of the kill switch and of kept answers turn up neither in the store nor in notifications, records, receipts and log.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { PLANTED, runKeptCanary } from './lib/canary-kept.ts'
+import { PASTED, PLANTED, REASONS, runKeptCanary } from './lib/canary-kept.ts'
 
 test(`${PLANTED.length} planted texts`, async (t) => {
   const report = await runKeptCanary()
@@ -10,6 +10,8 @@ test(`${PLANTED.length} planted texts`, async (t) => {
   // Each of them was really there: before the approver, as a reason, and in the answer that was given again.
   const { length } = PLANTED
   assert.deepEqual([report.shown, report.reasons, report.repeated], [length, length / 2, length])
+  assert.equal(report.orders, 2 * (REASONS.length + PASTED.length))
+  assert.equal(report.logged, REASONS.length)
   for (const [name, least] of Object.entries({
     store: 200_000,
     records: 200_000,

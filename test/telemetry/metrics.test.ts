@@ -288,6 +288,7 @@ describe('what is measured on the way of a call', () => {
       approvals: () => ({
         ...{ asked, approved: 2, denied: 3, used: 4, forged: 5 },
         notifications: { sent: 6, failed: 7, dropped: 8 },
+        pending: async () => 16,
       }),
       credentials: () => ({ lacking: 9, stale: 10, loaded: 11, refused: 12 }),
       limiter: () => ({ principals: 13, tenants: 14, tools: 15 }),
@@ -301,6 +302,7 @@ describe('what is measured on the way of a call', () => {
         'ductape_mcp_credentials_stale 10',
         'ductape_mcp_credential_reloads_total{result="refused"} 12',
         'ductape_mcp_limiter_accounts{kind="tool"} 15',
+        'ductape_mcp_approvals_pending 16',
       ])
         assert.ok(body.includes(`\n${line}\n`), line)
     }

@@ -246,7 +246,9 @@
 {{- $file := . | trimPrefix "\"file\":\"" | trimSuffix "\"" -}}
 {{- $name := regexFind "^/etc/ductape-mcp/secrets/[^/]+/[^/]+$" $file | dir | base -}}
 {{- if not (has $name $secrets) -}}
-{{- $p = append $p (printf "config names the file %s, which no mount brings: name its Secret in secrets.NAME.existingSecret and write /etc/ductape-mcp/secrets/NAME/KEY." $file) -}}
+{{- /* What is no path may be the secret itself. */ -}}
+{{- $shown := ternary (printf "the file %s" $file) "a file without its path" (regexMatch "^/[a-z0-9._-]+/" $file) -}}
+{{- $p = append $p (printf "config names %s, which no mount brings: name its Secret in secrets.NAME.existingSecret and write /etc/ductape-mcp/secrets/NAME/KEY." $shown) -}}
 {{- end -}}
 {{- end -}}
 {{- range $name, $source := .Values.secrets -}}
@@ -266,8 +268,15 @@
 {{- if and .Values.live.keysSecret (not (hasKey (dig "auth" dict .Values.config) "apiKeys")) -}}
 {{- $p = append $p "live.keysSecret has no effect without config.auth.apiKeys." -}}
 {{- end -}}
-{{- if hasKey .Values.otel "OTEL_EXPORTER_OTLP_HEADERS" -}}
-{{- $p = append $p "otel.OTEL_EXPORTER_OTLP_HEADERS would be a secret that everybody reads in the pod's definition: let a collector in the cluster add it." -}}
+{{- range $name, $value := .Values.otel -}}
+{{- if hasSuffix "_HEADERS" $name -}}
+{{- $p = append $p (printf "otel.%s would be a secret that everybody reads in the pod's definition: let a collector in the cluster add it." $name) -}}
+{{- else if regexMatch "^[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*@" $value -}}
+{{- $p = append $p (printf "otel.%s holds a user name or password, which everybody would read in the pod's definition: let a collector in the cluster add it." $name) -}}
+{{- end -}}
+{{- end -}}
+{{- if regexMatch "\"https?://[^/?#\"]*@" (toJson .Values.config) -}}
+{{- $p = append $p "config has a URL with a user name or password: write it without, since everybody reads a ConfigMap; where the service takes a credential it takes a file." -}}
 {{- end -}}
 {{- if and .Values.tryout.enabled (hasKey (dig "backend" dict .Values.config) "url") -}}
 {{- $p = append $p "tryout.enabled makes the emulator the backend, and config.backend.url names another one: remove one of them." -}}

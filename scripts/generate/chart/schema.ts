@@ -243,7 +243,7 @@ function valuesSchema(): Schema {
 function config(): Schema {
   const schema = own(configSchema)
   for (const key of ['listen', 'ops', 'live', 'keys', 'receipts', 'store']) remove(schema, key)
-  remove(child(schema, 'audit'), 'sink')
+  for (const key of ['sink', 'ocsf']) remove(child(schema, 'audit'), key)
   remove(child(schema, 'auth', 'mtls'), 'ca')
   return schema
 }
@@ -328,4 +328,22 @@ function remove(schema: Schema, key: string): void {
   if (schema.required?.length === 0) delete schema.required
 }
 
-export const chartSchema = (): Schema => valuesSchema()
+export const chartSchema = (): Schema => quiet(valuesSchema()) as Schema
+
+/**
+ * Helm repeats a text that does not match its pattern, and where a URL or a name is wanted somebody may have written a password. Of a constant it
+ * says what it wanted. Names of keys stay as they are: they are no place for a secret.
+ */
+function quiet(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(quiet)
+  if (typeof value !== 'object' || value === null) return value
+  const { pattern, ...rest } = value as Schema
+  const members = Object.entries(rest).map(([key, member]) => [
+    key,
+    key === 'propertyNames' ? member : quiet(member),
+  ])
+  const schema = Object.fromEntries(members) as Schema
+  if (pattern === undefined) return schema
+  if (typeof pattern !== 'string') return { ...schema, pattern: quiet(pattern) }
+  return { ...schema, if: { pattern }, else: { const: `text of the pattern ${pattern}` } }
+}

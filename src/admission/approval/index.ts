@@ -59,6 +59,8 @@ export interface ApprovalStats {
   /** Entries of the store that this fleet has not written, or cannot read. */
   readonly forged: number
   readonly notifications: NotifierStats
+  /** How many wait now, by the store: of every replica that shares it; undefined where it cannot be asked. */
+  pending(): Promise<number | undefined>
 }
 
 /**
@@ -174,6 +176,17 @@ export function createApprovals(options: ApprovalOptions): Approvals {
     return unfit(approver, people.clients) ?? unlessLost(answer)
   }
 
+  async function pending(): Promise<number | undefined> {
+    // Who looks at metrics does not wait for a store that is known to be lost.
+    if (!options.store.available()) return undefined
+    try {
+      return await ledger.pending()
+    } catch (error) {
+      if (error instanceof StoreUnavailable) return undefined
+      throw error
+    }
+  }
+
   return {
     stage(call) {
       const approval = call.policy?.approval
@@ -211,7 +224,7 @@ export function createApprovals(options: ApprovalOptions): Approvals {
           (await ledger.find(approver.tenant, id)) === undefined ? 'approval_unknown' : 'approval_decided',
         )
       }),
-    stats: () => ({ ...counts, notifications: notifier?.stats() ?? NOBODY_TOLD }),
+    stats: () => ({ ...counts, notifications: notifier?.stats() ?? NOBODY_TOLD, pending }),
     close() {
       ledger.close()
       notifier?.close()

@@ -31,6 +31,8 @@ export interface Ledger {
   find(tenant: string | undefined, id: string): Promise<Found | undefined>
   /** Those that wait, the oldest first. */
   waiting(tenant: string | undefined): Promise<readonly Asked[]>
+  /** How many wait, of all tenants and asked for by any replica on this store. */
+  pending(): Promise<number>
   /** False where somebody else was quicker, or it has expired. */
   decide(found: Found, decided: Decided): Promise<boolean>
   close(): void
@@ -40,6 +42,8 @@ export interface Ledger {
 export const MAX_ARGUMENTS = 64 * 1024
 export const MAX_PER_PRINCIPAL = 20
 export const MAX_PER_TENANT = 1000
+/** As many as a hundred tenants may have; what is counted has to be bounded too. */
+const MAX_IN_ALL = 100_000
 /** Arguments of a tenant are counted in pieces of 16 KiB: 1,024 of them are 16 MiB. */
 const PIECE = 16 * 1024
 const MAX_PIECES = 1024
@@ -54,7 +58,7 @@ interface Place {
   readonly index: string
   readonly member: string
   readonly limit: number
-  readonly whose: 'this caller' | 'this tenant'
+  readonly whose: 'this caller' | 'this tenant' | 'all tenants'
 }
 
 /** What the place of a request holds; the arguments go with the decision. */
@@ -73,6 +77,7 @@ export function createLedger({ store, fleet, now, random, onForged }: LedgerPort
   const slotOf = ({ tenant, principal, request, rule }: Binding): string =>
     keyFor('slot', tenant, principal, request, rule)
   const cardOf = (tenant: string | undefined, id: string): string => keyFor('card', tenant, id)
+  const everybody = keyFor('all')
 
   function read<Entry extends { expiresAt: number }>(
     key: string,
@@ -112,6 +117,7 @@ export function createLedger({ store, fleet, now, random, onForged }: LedgerPort
       whose: 'this caller',
     },
     { index: keyFor('tenant', tenant), member: id, limit: MAX_PER_TENANT, whose: 'this tenant' },
+    { index: everybody, member: id, limit: MAX_IN_ALL, whose: 'all tenants' },
     ...Array.from({ length: Math.max(1, Math.ceil(bytes / PIECE)) }, (_, piece) => ({
       index: keyFor('pieces', tenant),
       member: `${id} ${piece}`,
@@ -218,6 +224,9 @@ export function createLedger({ store, fleet, now, random, onForged }: LedgerPort
           }),
       )
       return cards.filter((card) => card !== undefined).sort((one, other) => one.askedAt - other.askedAt)
+    },
+    async pending() {
+      return (await store.indexMembers(everybody)).length
     },
     async decide({ asked, slot, raw, arguments: args = '' }, decided) {
       const { id, expiresAt, requester, tenant } = asked

@@ -1,15 +1,37 @@
-// Plants secrets and personal data in calls that wait for a person, in the reasons of people and in answers that are kept, and gathers what leaves the process meanwhile: store, notifications, records, receipts, log.
+// Plants secrets and personal data in calls that wait for a person, in the reasons of people, in orders of the kill switch and in answers that are kept, and gathers what leaves the process meanwhile: store, notifications, records, receipts, log.
 import { randomUUID } from 'node:crypto'
 import type { Store } from '../../../src/core/store.ts'
 import { createMemoryStore } from '../../../src/store/index.ts'
 import { type People, startPeople } from '../../approvals-surface/lib/people.ts'
 import { asPerson, insertOf, startSurface } from '../../approvals-surface/lib/service.ts'
-import { type Answer, bearer, call, type Secured, WAYS, type Way } from '../../live/lib/secured.ts'
+import {
+  type Answer,
+  bearer,
+  call,
+  keyOf,
+  type Secured,
+  send,
+  WAYS,
+  type Way,
+} from '../../live/lib/secured.ts'
 import { findSecrets } from './canary.ts'
 import { PLANTED as ALL } from './canary-evidence.ts'
+import { makeKey, type Planted } from './canary-requests.ts'
 
 /** Each kind of text four times. */
 export const PLANTED = ALL.slice(0, 64)
+const looksLikeKey = ({ key }: Planted): boolean => /^(?:ghp_|sk_|eyJ)/.test(key)
+const WHY = ALL.slice(64, 96)
+/** Why something was switched off: for people, so the log has it (docs/operate/kill-switch.md), and nothing else. */
+export const REASONS = WHY.filter((one) => !looksLikeKey(one))
+/** What looks like a key was pasted in the wrong place, and is not in the log either. */
+export const PASTED: readonly Planted[] = [
+  ...WHY.filter(looksLikeKey),
+  ...Array.from({ length: 12 }, (_, n) => ({
+    place: `pasted as reason ${n}`,
+    key: n % 2 === 0 ? makeKey() : keyOf(`pasted ${n}`),
+  })),
+]
 
 export interface KeptCanary {
   /** Characters of each that were searched. */
@@ -18,6 +40,10 @@ export interface KeptCanary {
   shown: number
   reasons: number
   repeated: number
+  /** Reasons of the kill switch that the log has. */
+  logged: number
+  /** Orders of the kill switch that were carried out. */
+  orders: number
   problems: string[]
 }
 
@@ -27,7 +53,10 @@ export async function runKeptCanary(): Promise<KeptCanary> {
   const told: string[] = []
   const service = await startSurface(people, {
     // What the first answer of a repeated call is kept of is no matter of people.
-    callers: { keyed: { roles: ['keyed'], scopes: ['ductape:read', 'ductape:write'] } },
+    callers: {
+      keyed: { roles: ['keyed'], scopes: ['ductape:read', 'ductape:write'] },
+      operator: { scopes: ['ductape:admin'] },
+    },
     live: {
       // Everything has to travel all the way, so that it could be kept.
       'scan.yaml': { version: 1, secret: 'off' },
@@ -78,6 +107,14 @@ export async function runKeptCanary(): Promise<KeptCanary> {
       // A key that is a secret itself.
       await ask('keyed', { 'idempotency-key': encodeURIComponent(key) })
     }
+    let orders = 0
+    for (const [n, { key: reason }] of [...REASONS, ...PASTED].entries())
+      for (const action of ['off', 'on']) {
+        const body = JSON.stringify({ action, kind: 'tenant', value: `nobody-${n}`, reason })
+        const { status } = await send(service, { path: '/v1/admin/kill', headers: bearer('operator'), body })
+        if (status === 200) orders++
+      }
+    const all = [...PLANTED, ...REASONS, ...PASTED]
     const evidence = {
       store: stored.join('\n'),
       notifications: told.join('\n'),
@@ -91,8 +128,12 @@ export async function runKeptCanary(): Promise<KeptCanary> {
       shown: count(seen.shown),
       reasons: count(seen.reasons),
       repeated: count(seen.repeated),
+      logged: findSecrets(evidence.log, REASONS).length,
+      orders,
       problems: Object.entries(evidence).flatMap(([name, text]) =>
-        findSecrets(text, PLANTED).map(({ key, place }) => `${name}: ${place}, ${key}`),
+        findSecrets(text, name === 'log' ? [...PLANTED, ...PASTED] : all).map(
+          ({ key, place }) => `${name}: ${place}, ${key}`,
+        ),
       ),
     }
   } finally {
