@@ -31,14 +31,9 @@ function jq(after: string, input: string): string[][] {
 
 const TIME = '2026-11-21T23:15:00.123Z'
 const WHERE = '{"product":"crm","table":"orders"}'
-const DELETED = ['executed', 'failed', 'unknown', 'cancelled', 'fault', 'executed', 'replayed'].map((status) => [
-  TIME,
-  'alice@example.com',
-  'databases',
-  'delete',
-  WHERE,
-  status,
-])
+const DELETED = ['executed', 'failed', 'unknown', 'cancelled', 'fault', 'executed', 'replayed'].map(
+  (status) => [TIME, 'alice@example.com', 'databases', 'delete', WHERE, status],
+)
 
 test('jq finds who deleted what in native records', { skip: unless('jq') }, () => {
   assert.deepEqual(jq('Over native records:', lines(RECORDS)), DELETED)
