@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { RULE_IDS } from '../../src/response/scan/index.ts'
 import { idsIn, lookAt, planOf, rulesFor } from './lib/look.ts'
-import { HARMLESS, PLANTED } from './lib/planted.ts'
+import { HARMLESS, PLANTED, VARIANTS } from './lib/planted.ts'
 import { random } from './lib/random.ts'
 
 const plan = planOf(await rulesFor({ rules: { email: 'flag', 'soft-hyphen': 'flag' } }))
@@ -16,6 +16,31 @@ test('there are at least 40 kinds of secrets', () => {
   const kinds = plan.rules.filter(({ detector }) => detector === 'secret')
   assert.ok(kinds.length >= 40, String(kinds.length))
 })
+
+test('every rule has something harmless', () => {
+  const secrets = plan.rules.filter(({ detector }) => detector === 'secret').map(({ id }) => id)
+  assert.deepEqual([...new Set([...secrets, ...Object.keys(HARMLESS)])].sort(), [...RULE_IDS].sort())
+})
+
+// A secret that was cut short is none, as in a text that shows how one begins.
+for (const { id } of plan.rules.filter((rule) => rule.detector === 'secret')) {
+  test(`${id} is not found in the beginning of one`, () => {
+    const next = random(5)
+    const whole = PLANTED[id]?.(next) ?? ''
+    const part = whole.slice(0, Math.ceil(whole.length * 0.3))
+    for (const around of [part, `see ${part} here`, `{"a":"${part}…"}`])
+      assert.ok(!idsIn(plan, around).includes(id), `${around}: ${idsIn(plan, around).join()}`)
+  })
+}
+
+for (const [id, makers] of Object.entries(VARIANTS)) {
+  test(`${id} is found in its other forms`, () => {
+    for (const make of makers) {
+      const text = make(random(7))
+      assert.ok(idsIn(plan, `a "${text}" b`).includes(id), `${text}: ${idsIn(plan, text).join()}`)
+    }
+  })
+}
 
 for (const [id, make] of Object.entries(PLANTED)) {
   test(`${id} is found, alone and in the middle of text`, () => {

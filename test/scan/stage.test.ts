@@ -3,16 +3,25 @@ import assert from 'node:assert/strict'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { after, before, beforeEach, test } from 'node:test'
+import * as z from 'zod'
+import { estimateTokens } from '../../src/admission/limits/index.ts'
+import { GENERATE } from '../lib/calls.ts'
 import { bearer, call, type Secured, startSecured, WAYS } from '../live/lib/secured.ts'
 import { SECRET } from './lib/scenarios.ts'
 
 /** JSON text of the answer's data, and the status of the envelope. */
 let data = '{}'
 let failure: string | undefined
+/** JSON text of what the generate tools get. */
+let generated: string | undefined
 const backend = createServer((request, response) => {
   request.resume().on('end', () => {
     response.setHeader('content-type', 'application/json')
-    response.end(failure ?? `{"status":true,"data":{"data":${data},"execution_time_ms":1,"request_id":"r1"}}`)
+    if (generated !== undefined) response.end(`{"status":true,"data":${generated}}`)
+    else
+      response.end(
+        failure ?? `{"status":true,"data":{"data":${data},"execution_time_ms":1,"request_id":"r1"}}`,
+      )
   })
 })
 let service: Secured
@@ -31,34 +40,43 @@ after(async () => {
 })
 beforeEach(async () => {
   failure = undefined
+  generated = undefined
   await service.put('scan.yaml', {})
 })
 
 interface Given {
   text: string
   value: unknown
+  structured: unknown
   meta: Record<string, unknown>
   status: number
 }
 
-async function ask(way: (typeof WAYS)[number]): Promise<Given> {
-  const answer = await call(service, way, { headers: bearer('agent') })
+async function ask(way: (typeof WAYS)[number], options: Parameters<typeof call>[2] = {}): Promise<Given> {
+  const answer = await call(service, way, { headers: bearer('agent'), ...options })
   if (way === 'rest') {
     const { receipt: _, ...rest } = { ...answer.body } as { receipt?: unknown }
     return {
       text: answer.text,
       value: answer.text === '' ? rest : JSON.parse(answer.text),
+      structured: undefined,
       meta: {},
       status: answer.status,
     }
   }
   const { result } = answer.body as {
-    result: { content: { text: string }[]; isError?: true; _meta?: Record<string, unknown> }
+    result: {
+      content: { text: string }[]
+      structuredContent?: unknown
+      isError?: true
+      _meta?: Record<string, unknown>
+    }
   }
   const text = result.content[0]?.text ?? ''
   return {
     text,
     value: result.isError ? text : JSON.parse(text),
+    structured: result.structuredContent,
     meta: result._meta ?? {},
     status: answer.status,
   }
@@ -121,16 +139,71 @@ for (const way of WAYS) {
     assert.deepEqual((await ask(way)).value, { a: 'paypal', b: 'red', c: 'tags' })
   })
 
-  test(`${way}: a truncated answer parses and says so`, async () => {
+  for (const [form, name] of [
+    ['plain', 'user \u00e9'],
+    ['with escapes', 'user\n\u00e9'],
+  ] as const)
+    test(`${way}, ${form}: a truncated answer parses, fits and says so`, async () => {
+      await service.put('scan.yaml', { truncate: { maxBytes: '1KiB' } })
+      data = JSON.stringify(Array.from({ length: 200 }, (_, id) => ({ id, name: `${name} ${id}` })))
+      const { value, text, meta } = await ask(way)
+      assert.ok(Array.isArray(value) && value.length > 5 && value.length < 200)
+      assert.deepEqual(value[0], { id: 0, name: `${name} 0` })
+      const size = Buffer.byteLength(text)
+      assert.ok(size <= 1024 && size > 700, String(size))
+      const note = (meta['app.ductape/truncated'] ?? {}) as { fromBytes: number; toBytes: number }
+      if (way !== 'rest') {
+        assert.equal(note.toBytes, size)
+        assert.equal(note.fromBytes, Buffer.byteLength(JSON.stringify(JSON.parse(data), null, 2)))
+      }
+      assert.equal(typeof outcome()['resultDigestRaw'], 'string')
+    })
+
+  test(`${way}: tokens are a limit too`, async () => {
+    await service.put('scan.yaml', { truncate: { maxTokens: 100 } })
+    data = JSON.stringify(Array.from({ length: 200 }, (_, id) => `word ${id}`))
+    const { value, text } = await ask(way)
+    assert.ok(Array.isArray(value) && value.length > 3 && value.length < 60, text)
+    assert.ok(estimateTokens(text) <= 100)
+  })
+
+  test(`${way}: what is too small to hold anything is null, and what fits stays whole`, async () => {
     await service.put('scan.yaml', { truncate: { maxBytes: '1KiB' } })
-    data = JSON.stringify(Array.from({ length: 200 }, (_, id) => ({ id, name: `user \u00e9 ${id}` })))
-    const { value, text, meta } = await ask(way)
-    assert.ok(Array.isArray(value) && value.length > 5 && value.length < 200)
-    assert.deepEqual(value[0], { id: 0, name: 'user \u00e9 0' })
-    if (way === 'rest') assert.ok(Buffer.byteLength(text) <= 1024)
-    else
-      assert.deepEqual(Object.keys((meta['app.ductape/truncated'] ?? {}) as object), ['fromBytes', 'toBytes'])
-    assert.equal(typeof outcome()['resultDigestRaw'], 'string')
+    data = JSON.stringify({ ['n'.repeat(2000)]: 1 })
+    assert.deepEqual((await ask(way)).value, {})
+    data = JSON.stringify({ note: 'x'.repeat(500) })
+    const whole = await ask(way)
+    assert.deepEqual(whole.value, JSON.parse(data))
+    assert.equal(whole.meta['app.ductape/truncated'], undefined)
+  })
+
+  test(`${way}: a truncated result of a declared form keeps the form`, async () => {
+    await service.put('scan.yaml', { truncate: { maxBytes: '2KiB' } })
+    const long = Object.fromEntries(Array.from({ length: 300 }, (_, id) => [`field_${id}`, `value ${id}`]))
+    generated = JSON.stringify({
+      payload: { query: 'SELECT 1', params: long },
+      meta: { warnings: [], hint: 1 },
+    })
+    for (const tool of ['ductape_generate_payload', 'ductape_generate_snippet']) {
+      const args = tool.endsWith('payload') ? GENERATE : { ...GENERATE, language: 'python' }
+      const { value, text, structured, meta } = await ask(way, { tool, args })
+      const schema = service.app.tools.find(({ declaration }) => declaration.name === tool)?.declaration
+        .outputSchema
+      assert.ok(Buffer.byteLength(text) <= 2048, text)
+      assert.ok(schema !== undefined)
+      z.fromJSONSchema(schema as never).parse(value)
+      const { payload, meta: info } = (
+        tool.endsWith('payload') ? value : (value as { payload: unknown }).payload
+      ) as {
+        payload: Record<string, unknown>
+        meta: unknown
+      }
+      assert.equal(payload['query'], 'SELECT 1')
+      assert.deepEqual(info, { warnings: [], hint: 1 })
+      if (way === 'rest') continue
+      assert.deepEqual(structured, value)
+      assert.ok(Object.hasOwn(meta, 'app.ductape/truncated'))
+    }
   })
 
   test(`${way}: the message of a failure is looked through too`, async () => {

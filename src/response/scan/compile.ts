@@ -12,7 +12,7 @@ import { INSTRUCTIONS, linkRules } from './signals.ts'
 import { UNSEEN_ROWS } from './unseen.ts'
 
 export interface ScanRules {
-  /** Undefined where nothing is looked for. */
+  /** Undefined where nothing is looked for; made at the first call of the effect. */
   plan(effect: Effect | undefined): Plan | undefined
   readonly maxBytes: number
   readonly maxTokens: number
@@ -104,23 +104,29 @@ export function compileScan(
     ...configured,
     ...UNSEEN_ROWS,
   ]
-  const plans = new Map(EFFECTS.map((effect) => [effect, rules.map((rule) => actionOf(file, rule, effect))]))
-  const isOn = (index: number): boolean => EFFECTS.some((effect) => plans.get(effect)?.[index] !== undefined)
-  const gate = compileGate(rules.map((rule, index) => (isOn(index) ? rule : undefined)))
-  const unseen = rules.indexOf(UNSEEN_ROWS[0] as Rule)
-  const planOf = (actions: readonly (Action | undefined)[]): Plan | undefined =>
-    actions.every((action) => action === undefined) ? undefined : { gate, rules, actions, unseen }
-  const byEffect = Object.fromEntries(
-    EFFECTS.map((effect) => [effect, planOf(plans.get(effect) ?? [])]),
-  ) as Record<Effect, Plan | undefined>
-  // A call whose effect nobody knows is judged as the most severe of them.
-  const unknown = planOf(
-    rules.map((_, index) => strongest(EFFECTS.map((effect) => plans.get(effect)?.[index]))),
+  const gate = compileGate(
+    rules.map((rule) =>
+      EFFECTS.some((effect) => actionOf(file, rule, effect) !== undefined) ? rule : undefined,
+    ),
   )
+  const unseen = rules.indexOf(UNSEEN_ROWS[0] as Rule)
+  const planFor = (effect: Effect | undefined): Plan | undefined => {
+    // A call whose effect nobody knows is judged as the most severe of them.
+    const actions = rules.map((rule) =>
+      effect === undefined
+        ? strongest(EFFECTS.map((one) => actionOf(file, rule, one)))
+        : actionOf(file, rule, effect),
+    )
+    return actions.every((action) => action === undefined) ? undefined : { gate, rules, actions, unseen }
+  }
+  const plans = new Map<Effect | undefined, Plan | undefined>()
   return {
     ok: true,
     rules: {
-      plan: (effect) => (effect === undefined ? unknown : byEffect[effect]),
+      plan(effect) {
+        if (!plans.has(effect)) plans.set(effect, planFor(effect))
+        return plans.get(effect)
+      },
       maxBytes: file.truncate.maxBytes ?? Number.POSITIVE_INFINITY,
       maxTokens: file.truncate.maxTokens ?? Number.POSITIVE_INFINITY,
       provenance: file.provenance,

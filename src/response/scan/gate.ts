@@ -1,17 +1,31 @@
 // The one pass over a text: a finite automaton that knows the triggers of all rules, so its cost depends neither on them nor on the text.
-import type { Rule } from './rule.ts'
+// Its states are made when a text first comes to them: a start makes none, and most are never needed.
+import type { Letters, Rule } from './rule.ts'
+
+/** How many characters of which trigger have been seen: the trigger times STEP and their number. */
+type Progress = number
+const STEP = 128
+/** What has been seen of all triggers: a state. */
+export type Seen = readonly Progress[]
 
 export interface Gate {
-  /** State times CODES plus the character's code, to the next state. */
-  readonly next: Uint16Array
-  /** From this state on a trigger ends. */
-  readonly accepting: number
-  /** What ends there, from that state on. */
-  readonly ends: readonly (readonly Ending[])[]
+  /**
+   * A state plus the character's code, to the next state; a state is the place of its row. Negative: UNKNOWN, or the complement of a state
+   * where a trigger ends.
+   */
+  next: Int32Array
+  /** Triggers that end in a state. */
+  endsIn(state: number): readonly Ending[]
+  seenIn(state: number): Seen
+  /** The state of what has been seen; made where there is none yet. */
+  stateOf(seen: Seen): number
+  /** What `next` has to hold at this place; the row may move to another array. */
+  step(state: number, code: number): number
 }
 
 /** Characters that a trigger can hold: ASCII. */
 export const CODES = 128
+export const UNKNOWN = -(2 ** 31)
 
 export interface Ending {
   readonly rule: number
@@ -19,109 +33,85 @@ export interface Ending {
   readonly length: number
 }
 
-/** How many characters of which trigger have been seen: the trigger times STEP and their number. A state is a list of them. */
-type Progress = number
-const STEP = 128
+/** Rows of 512 bytes that are kept; a text that comes to more of them has the others made anew. */
+const MAX_STATES = 8192
+const FIRST_STATES = 128
 
-/** More than any set of texts that the configuration may hold comes to. */
-const MAX_STATES = 40_000
+const NOTHING: Seen = Object.freeze([])
 
 /** `rules` holds undefined where a rule is off. */
-export function compileGate(rules: readonly (Rule | undefined)[]): Gate {
-  const triggers: { sets: readonly ReadonlySet<number>[]; ending: Ending }[] = []
+export function compileGate(rules: readonly (Rule | undefined)[], maxStates = MAX_STATES): Gate {
+  const triggers: { letters: string | readonly Letters[]; anyCase: boolean; ending: Ending }[] = []
+  /** By the code of a character: triggers of which it is the first. */
+  const begun: Progress[][] = Array.from({ length: CODES }, () => [])
   rules.forEach((rule, index) => {
-    for (const trigger of rule?.triggers ?? [])
-      triggers.push({
-        sets: [...trigger].map((letters) => setOf(letters, rule?.anyCase === true)),
-        ending: { rule: index, length: trigger.length },
-      })
-  })
-  const { classOf, sample } = classify(triggers.flatMap(({ sets }) => sets))
-  const known = new Map<string | number, number>([['', 0]])
-  const states: (readonly Progress[])[] = [[]]
-  const stateOf = (items: readonly Progress[]): number => {
-    // Most states are one item, and numbers are found faster than texts.
-    const key = items.length === 1 ? (items[0] as number) : items.join()
-    let state = known.get(key)
-    if (state === undefined) {
-      state = states.push(items) - 1
-      known.set(key, state)
-      if (state > MAX_STATES) throw new RangeError('too many texts to look for')
-    }
-    return state
-  }
-  /** Classes of each place of each trigger. */
-  const classesOf = triggers.map(({ sets }) =>
-    sets.map((set) => sample.flatMap((code, one) => (set.has(code) ? [one] : []))),
-  )
-  const begun: Progress[][] = sample.map(() => [])
-  classesOf.forEach(([first], trigger) => {
-    for (const one of first ?? []) begun[one]?.push(trigger * STEP + 1)
-  })
-  const fresh = Uint32Array.from(begun, stateOf)
-  const steps: Uint32Array[] = []
-  for (let state = 0; state < states.length; state++) {
-    const row = fresh.slice()
-    const further = new Map<number, Progress[]>()
-    for (const item of states[state] ?? []) {
-      for (const one of classesOf[Math.floor(item / STEP)]?.[item % STEP] ?? []) {
-        const items = further.get(one)
-        if (items === undefined) further.set(one, [item + 1])
-        else items.push(item + 1)
+    const anyCase = rule?.anyCase === true
+    for (const letters of rule?.triggers ?? []) {
+      const progress = triggers.length * STEP + 1
+      for (const letter of letters[0] ?? '') {
+        begun[letter.charCodeAt(0)]?.push(progress)
+        if (anyCase && otherCase(letter) !== letter) begun[otherCase(letter).charCodeAt(0)]?.push(progress)
       }
+      triggers.push({ letters, anyCase, ending: { rule: index, length: letters.length } })
     }
-    for (const [one, items] of further) row[one] = stateOf([...items, ...(begun[one] ?? [])])
-    steps.push(row)
-  }
-
-  const endsOf = states.map((items) =>
-    items
-      .map((item) => ({ ending: triggers[Math.floor(item / STEP)]?.ending, seen: item % STEP }))
-      .flatMap(({ ending, seen }) => (ending?.length === seen ? [ending] : [])),
-  )
-  const order = [...states.keys()].sort(
-    (a, b) => Number((endsOf[a]?.length ?? 0) > 0) - Number((endsOf[b]?.length ?? 0) > 0),
-  )
-  const place = new Uint32Array(states.length)
-  order.forEach((state, index) => {
-    place[state] = index
   })
-  // One load for each character: the classes serve the making only.
-  const next = new Uint16Array(states.length * CODES)
-  order.forEach((state, index) => {
-    const row = steps[state] as Uint32Array
-    for (let code = 0; code < CODES; code++)
-      next[index * CODES + code] = place[row[classOf[code] as number] as number] as number
-  })
-  const ends = order.map((state) => endsOf[state] ?? []).filter((list) => list.length > 0)
-  return { next, accepting: states.length - ends.length, ends }
-}
-
-function setOf(letters: string, anyCase: boolean): ReadonlySet<number> {
-  const all = anyCase ? letters.toLowerCase() + letters.toUpperCase() : letters
-  return new Set([...all].map((letter) => letter.charCodeAt(0)))
-}
-
-/** Characters that no trigger tells apart are one class; `sample` holds one of each. */
-function classify(sets: readonly ReadonlySet<number>[]): { classOf: Uint8Array; sample: number[] } {
-  const signatures: number[][] = Array.from({ length: 128 }, () => [])
-  const unique = new Map([...sets].map((set) => [[...set].join(), set]))
-  let index = 0
-  for (const set of unique.values()) {
-    for (const code of set) signatures[code]?.push(index)
-    index++
+  let known = new Map<string, number>()
+  let seen: Seen[] = []
+  let endings: (readonly Ending[])[] = []
+  const gate: Gate = {
+    next: new Int32Array(FIRST_STATES * CODES).fill(UNKNOWN),
+    endsIn: (state) => endings[state / CODES] ?? [],
+    seenIn: (state) => seen[state / CODES] ?? NOTHING,
+    stateOf,
+    step,
   }
-  const known = new Map<string, number>()
-  const sample: number[] = []
-  const classOf = new Uint8Array(128)
-  for (let code = 0; code < 128; code++) {
-    const key = signatures[code]?.join() ?? ''
-    let one = known.get(key)
-    if (one === undefined) {
-      one = sample.push(code) - 1
-      known.set(key, one)
+  function stateOf(items: Seen): number {
+    const key = items.join()
+    const old = known.get(key)
+    if (old !== undefined) return old
+    const index = seen.push(items) - 1
+    endings.push(endsOf(items))
+    known.set(key, index * CODES)
+    if (seen.length * CODES > gate.next.length) {
+      const more = new Int32Array(gate.next.length * 2).fill(UNKNOWN)
+      more.set(gate.next)
+      gate.next = more
     }
-    classOf[code] = one
+    return index * CODES
   }
-  return { classOf, sample }
+  const endsOf = (items: Seen): readonly Ending[] =>
+    items.flatMap((item) => {
+      const ending = triggers[Math.floor(item / STEP)]?.ending
+      return ending?.length === item % STEP ? [ending] : []
+    })
+  function step(state: number, code: number): number {
+    const letter = String.fromCharCode(code)
+    const items: Progress[] = []
+    for (const item of gate.seenIn(state)) {
+      const trigger = triggers[Math.floor(item / STEP)]
+      const letters = trigger?.letters[item % STEP] ?? ''
+      if (letters.includes(letter) || (trigger?.anyCase && letters.includes(otherCase(letter))))
+        items.push(item + 1)
+    }
+    items.push(...(begun[code] ?? []))
+    const full = seen.length >= maxStates && !known.has(items.join())
+    if (full) forget()
+    const to = stateOf(items)
+    const entry = endsOf(items).length > 0 ? ~to : to
+    // The row that led here is gone with the others.
+    if (!full) gate.next[state + code] = entry
+    return entry
+  }
+  function forget(): void {
+    known = new Map()
+    seen = []
+    endings = []
+    gate.next = new Int32Array(FIRST_STATES * CODES).fill(UNKNOWN)
+    stateOf(NOTHING)
+  }
+  stateOf(NOTHING)
+  return gate
 }
+
+const otherCase = (letter: string): string =>
+  letter === letter.toLowerCase() ? letter.toUpperCase() : letter.toLowerCase()

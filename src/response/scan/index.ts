@@ -1,16 +1,14 @@
 // The stage `scan`: looks through an answer for what should not reach a model: secrets, personal data, text that cannot be seen, instructions.
 import type { Call, ScanNote, Stage, Verdict } from '../../core/call.ts'
 import { deny } from '../../core/denials.ts'
-import { readPlainEnvelope } from '../../core/envelope.ts'
-import { type Json, parseLossless } from '../../core/json.ts'
 import { REDACTED } from '../../core/text.ts'
 import type { ToolResult } from '../../core/tool.ts'
 import { compileScan, DEFAULTS, type ScanRules } from './compile.ts'
 import { type Flat, flatten } from './flatten.ts'
 import { type Finding, lookOn, openLook, type Plan } from './look.ts'
 import { replaceIn } from './replace.ts'
+import { isLimited, mayBeLong, resultOf, textOf, truncateResult } from './result.ts'
 import type { Action, Detector, Rule } from './rule.ts'
-import { truncateJson } from './truncate.ts'
 
 export { compileScan, loadPatternEngine, RULE_IDS, type ScanRules } from './compile.ts'
 
@@ -55,26 +53,23 @@ const defaults = ((): (() => ScanRules) => {
 const rulesOf = (call: Call): ScanRules => (call.runtime.scan as ScanRules | undefined) ?? defaults()
 
 export function prepareScan(options: ScanOptions): Stage {
-  // Made now, so that no call pays for it.
-  defaults()
   return (call) => {
     const { result } = call
     if (result === undefined) throw new Error('scan runs after shape')
     const rules = rulesOf(call)
     const text = textOf(result)
     call.scanned = NO_NOTES
-    if (isClean(rules, call, text)) return finish(call, rules, result, UNCHANGED)
-    if (text.length <= SLICED)
-      return finish(call, rules, result, run(examine(rules, call, result, text, options)))
+    if (isClean(rules, call, result, text)) return finish(call, rules, UNCHANGED)
+    if (text.length <= SLICED) return finish(call, rules, run(examine(rules, call, result, text, options)))
     return inSlices(examine(rules, call, result, text, options)).then((changed) =>
-      finish(call, rules, result, changed),
+      finish(call, rules, changed),
     )
   }
 }
 
 /** Most answers are short, have no escapes, are not to be cut, and nothing is found in them: one look and no more. */
-function isClean(rules: ScanRules, call: Call, text: string): boolean {
-  if (text.length > SHORT || text.length * 3 > rules.maxBytes || text.length > rules.maxTokens) return false
+function isClean(rules: ScanRules, call: Call, result: ToolResult, text: string): boolean {
+  if (text.length > SHORT || mayBeLong(result, text, rules)) return false
   const plan = rules.plan(call.effect)
   if (plan === undefined) return true
   if (text.includes('\\')) return false
@@ -92,7 +87,7 @@ export function scanMessage(call: Call, text: string): string {
   while (!lookOn(look)) {}
   const { findings } = look
   if (findings === undefined) return text
-  call.scanned = notesOf(findings)
+  call.scanned = run(sortOut(findings)).notes
   let clean = ''
   let done = 0
   for (const { from, to, action, rule } of findings.toSorted((a, b) => a.from - b.from)) {
@@ -103,21 +98,14 @@ export function scanMessage(call: Call, text: string): string {
   return clean + text.slice(done)
 }
 
-/** A result is one JSON text: the backend's own where it was taken over, else what the tool has written. */
-function textOf({ written, content }: ToolResult): string {
-  if (written !== undefined) return written.value()
-  const text = content.length === 1 ? content[0]?.['text'] : undefined
-  return typeof text === 'string' ? text : JSON.stringify(content)
-}
-
 interface Examined {
   /** Undefined where the result stays as it is. */
-  text: string | undefined
+  changed: ToolResult | undefined
   blocked: Detector | undefined
   truncated: { from: number; to: number } | undefined
 }
 
-const UNCHANGED: Examined = Object.freeze({ text: undefined, blocked: undefined, truncated: undefined })
+const UNCHANGED: Examined = Object.freeze({ changed: undefined, blocked: undefined, truncated: undefined })
 
 function* examine(
   rules: ScanRules,
@@ -127,32 +115,29 @@ function* examine(
   options: ScanOptions,
 ): Generator<void, Examined> {
   const plan = rules.plan(call.effect)
-  let changed: string | undefined
+  let whole = text
   if (plan !== undefined) {
     const { findings, flat } = yield* findIn(plan, text)
     if (findings !== undefined) {
       yield
-      call.scanned = notesOf(findings)
-      yield
-      const blocking = findings.find(({ action }) => action === 'block')
-      if (blocking !== undefined) return { ...UNCHANGED, blocked: blocking.rule.detector }
-      const redacted = findings.filter(({ action }) => action === 'redact')
-      if (redacted.length > 0) {
-        yield
-        changed = yield* replaceIn(text, redacted, flat?.rawOf ?? ((at) => at))
-      }
+      const { notes, blocking, redacted } = yield* sortOut(findings)
+      call.scanned = notes
+      if (blocking !== undefined) return { ...UNCHANGED, blocked: blocking }
+      if (redacted.length > 0) whole = yield* replaceIn(text, redacted, flat?.rawOf ?? ((at) => at))
     }
   }
   yield
-  const whole = changed ?? text
-  // What a tool has declared the form of loses that form when it is cut.
-  const cut = result.structuredContent === undefined ? truncate(whole, rules, options.tokens) : undefined
-  if (cut === undefined && changed === undefined) return UNCHANGED
+  // What was replaced may have become longer.
+  const cut =
+    mayBeLong(result, whole, rules) || (whole !== text && isLimited(rules))
+      ? yield* truncateResult(call, result, whole, rules, options.tokens)
+      : undefined
+  if (cut === undefined && whole === text) return UNCHANGED
   if (call.resultDigestRaw === undefined) options.raw?.(call, result)
   return {
-    text: cut ?? changed,
+    changed: yield* resultOf(call, result, cut?.text ?? whole),
     blocked: undefined,
-    truncated: cut === undefined ? undefined : { from: Buffer.byteLength(whole), to: Buffer.byteLength(cut) },
+    truncated: cut,
   }
 }
 
@@ -182,32 +167,13 @@ async function inSlices<T>(work: Generator<void, T>): Promise<T> {
   }
 }
 
-function truncate(text: string, rules: ScanRules, tokens: (text: string) => number): string | undefined {
-  const { maxBytes, maxTokens } = rules
-  let cut = text
-  // Of the estimate it is only known that it grows with the text, so the next try is the share that fits, and a little less.
-  for (let tries = 0; tries < MAX_TRIES; tries++) {
-    const over = Math.max(
-      cut.length * 3 > maxBytes ? Buffer.byteLength(cut) / maxBytes : 0,
-      maxTokens < cut.length ? tokens(cut) / maxTokens : 0,
-    )
-    if (over <= 1) return cut === text ? undefined : cut
-    const next = truncateJson(cut, Math.floor((cut.length / over) * (0.98 - tries / 20)))
-    if (next === undefined) break
-    cut = next
-  }
-  return 'null'
-}
-
-const MAX_TRIES = 12
-
-function finish(call: Call, rules: ScanRules, result: ToolResult, examined: Examined): Verdict {
-  const { text, blocked, truncated } = examined
+function finish(call: Call, rules: ScanRules, examined: Examined): Verdict {
+  const { changed, blocked, truncated } = examined
   if (blocked !== undefined) {
     call.result = undefined
     return deny('result_blocked', WORDS[blocked])
   }
-  if (text !== undefined) call.result = resultOf(call, result, text)
+  if (changed !== undefined) call.result = changed
   if (truncated !== undefined) {
     const note = `"app.ductape/truncated":{"fromBytes":${truncated.from},"toBytes":${truncated.to}}`
     ;(call.result as ToolResult).meta = rules.provenance ? `${PROVENANCE},${note}` : note
@@ -215,29 +181,27 @@ function finish(call: Call, rules: ScanRules, result: ToolResult, examined: Exam
   return undefined
 }
 
-/** The result whose value is this JSON text. */
-function resultOf(call: Call, result: ToolResult, text: string): ToolResult {
-  if (result.written !== undefined && call.prepared?.answerPlain !== undefined) {
-    const plain = readPlainEnvelope(Buffer.from(`{"status":true,"data":{"data":${text}}}`))
-    if (plain !== undefined) return call.prepared.answerPlain(plain)
-  }
-  const shown = result.written === undefined ? text : JSON.stringify(parseLossless(text), null, 2)
-  return {
-    ...result,
-    written: { content: JSON.stringify([{ type: 'text', text: shown }]), value: () => text },
-    content: [],
-    value: undefined,
-    ...(result.structuredContent !== undefined && { structuredContent: parseLossless(text) as Json }),
-  }
+interface Sorted {
+  /** Each rule once, with how often it has found something; never what. */
+  notes: readonly ScanNote[]
+  blocking: Detector | undefined
+  redacted: readonly Finding[]
 }
 
-/** Each rule once, with how often it has found something; never what. */
-function notesOf(findings: readonly Finding[]): readonly ScanNote[] {
+/** Findings after which others get their turn. */
+const SORTED = 16 * 1024
+
+function* sortOut(findings: readonly Finding[]): Generator<void, Sorted> {
   const notes = new Map<
     Rule,
     Partial<Record<Action, { -readonly [Member in keyof ScanNote]: ScanNote[Member] }>>
   >()
-  for (const { rule, action } of findings) {
+  const redacted: Finding[] = []
+  let blocking: Detector | undefined
+  let work = 0
+  for (const finding of findings) {
+    if (++work % SORTED === 0) yield
+    const { rule, action } = finding
     let known = notes.get(rule)
     if (known === undefined) {
       known = {}
@@ -246,6 +210,8 @@ function notesOf(findings: readonly Finding[]): readonly ScanNote[] {
     const note = known[action]
     if (note === undefined) known[action] = { detector: rule.detector, rule: rule.id, count: 1, action }
     else note.count++
+    if (action === 'redact') redacted.push(finding)
+    if (action === 'block') blocking ??= rule.detector
   }
-  return [...notes.values()].flatMap((known) => Object.values(known))
+  return { notes: [...notes.values()].flatMap((known) => Object.values(known)), blocking, redacted }
 }

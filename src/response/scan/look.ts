@@ -1,5 +1,5 @@
 // Looks through one text with compiled rules: one pass, a look at each trigger, and no text is found twice by one detector.
-import { CODES, type Gate } from './gate.ts'
+import { type Gate, type Seen, UNKNOWN } from './gate.ts'
 import type { Action, Range, Rule } from './rule.ts'
 import { findUnseen, UNSEEN, UNSEEN_RULES } from './unseen.ts'
 
@@ -25,10 +25,12 @@ export interface Look {
   readonly text: string
   at: number
   state: number
+  /** What the gate has seen so far: between slices it may forget its states. */
+  seen: Seen
   /** Undefined as long as nothing was found, as in most texts. */
   findings: Finding[] | undefined
   /** How far each of the operator's rules has looked, by its number. */
-  seen: number[] | undefined
+  searched: number[] | undefined
 }
 
 /** Units of work after which others get their turn; a character is one. */
@@ -36,38 +38,70 @@ const SLICE = 64 * 1024
 /** What a look at a trigger costs beside a character. */
 const LOOK = 64
 
+/** What a new state of the gate costs. */
+const STEP = 256
+
 export const openLook = (plan: Plan, text: string): Look => ({
   plan,
   text,
   at: 0,
   state: 0,
+  seen: [],
   findings: undefined,
-  seen: undefined,
+  searched: undefined,
 })
 
 /** Goes on for one slice; true where the end has been reached. */
 export function lookOn(look: Look): boolean {
   const { text } = look
-  const { next, accepting } = look.plan.gate
+  const { gate } = look.plan
   const { length } = text
-  let { at, state } = look
+  look.state = look.at === 0 ? 0 : gate.stateOf(look.seen)
   let work = SLICE
-  for (; at < length && work > 0; at++, work--) {
+  while (work > 0) {
+    const from = look.at
+    glide(look, gate.next, Math.min(length, from + work))
+    const { at } = look
+    work -= at - from + 1
+    if (at >= length) return true
+    if (work <= 0) break
+    look.at = at + 1
     const code = text.charCodeAt(at)
     if (code > 0x7f) {
-      state = 0
-      if (UNSEEN[code] !== 0) {
-        work -= LOOK
-        at = unseen(look, at)
-      }
+      look.state = 0
+      work -= LOOK
+      look.at = unseen(look, at) + 1
       continue
     }
-    state = next[state * CODES + code] as number
-    if (state >= accepting) work -= ended(look, state, at)
+    let entry = gate.next[look.state + code] as number
+    if (entry === UNKNOWN) {
+      entry = gate.step(look.state, code)
+      work -= STEP
+    }
+    look.state = entry < 0 ? ~entry : entry
+    if (entry < 0) work -= ended(look, look.state, at)
+  }
+  look.seen = gate.seenIn(look.state)
+  return false
+}
+
+/** Goes on to what calls for a look; small, because most of the time of a scan is spent here. */
+function glide(look: Look, next: Int32Array, end: number): void {
+  const { text } = look
+  let { at, state } = look
+  for (; at < end; at++) {
+    const code = text.charCodeAt(at)
+    if (code > 0x7f) {
+      if (UNSEEN[code] !== 0) break
+      state = 0
+      continue
+    }
+    const to = next[state + code] as number
+    if (to < 0) break
+    state = to
   }
   look.at = at
   look.state = state
-  return at >= length
 }
 
 /** Gives the place of the last unit that was looked at. */
@@ -82,7 +116,7 @@ function unseen(look: Look, at: number): number {
 function ended(look: Look, state: number, at: number): number {
   const { gate, rules, actions } = look.plan
   let work = 0
-  for (const { rule: number, length } of gate.ends[state - gate.accepting] ?? []) {
+  for (const { rule: number, length } of gate.endsIn(state)) {
     if (actions[number] === undefined) continue
     const rule = rules[number] as Rule
     const start = at - length + 1
@@ -106,14 +140,13 @@ const SEARCH_COST = 24
 
 /** A rule of the operator looks around its trigger, and only at what it has not seen: else many triggers would cost as many looks. */
 function search(look: Look, find: NonNullable<Rule['search']>, number: number, start: number): number {
-  look.seen ??= []
-  const seen = look.seen[number] ?? 0
-  if (start < seen - BEFORE) return 0
+  look.searched ??= []
+  if (start < (look.searched[number] ?? 0) - BEFORE) return 0
   const from = Math.max(0, start - BEFORE)
   const to = Math.min(look.text.length, start + AFTER)
   for (const range of find(look.text.slice(from, to)))
     report(look, number, { from: from + range.from, to: from + range.to })
-  look.seen[number] = to
+  look.searched[number] = to
   return (to - from) * SEARCH_COST
 }
 

@@ -2,7 +2,7 @@
 import { REDACTED } from '../../core/text.ts'
 import type { Finding } from './look.ts'
 
-/** Ranges after which others get their turn. */
+/** Ranges after which others get their turn, and what was written of them is put together. */
 const SLICE = 8192
 
 /** `rawOf`: from a place in the text that was looked through to one in the source. Yields between slices. */
@@ -11,14 +11,17 @@ export function* replaceIn(
   findings: readonly Finding[],
   rawOf: (at: number) => number,
 ): Generator<void, string> {
-  const ranges = findings.toSorted((a, b) => a.from - b.from || b.to - a.to)
-  yield
+  const ranges = yield* inOrder(findings)
   const strings = stringsOf(source)
-  const pieces: string[] = []
+  let text = ''
+  let pieces: string[] = []
   let done = 0
-  let work = 0
   for (const { from: flatFrom, to: flatTo, rule } of ranges) {
-    if (++work % SLICE === 0) yield
+    if (pieces.length > SLICE * 2) {
+      text += pieces.join('')
+      pieces = []
+      yield
+    }
     const from = rawOf(flatFrom)
     const to = rawOf(flatTo)
     const by = rule.replacement ?? REDACTED
@@ -30,8 +33,20 @@ export function* replaceIn(
     pieces.push(source.slice(done, start), inside ? by : JSON.stringify(by))
     done = end
   }
-  pieces.push(source.slice(done))
-  return pieces.join('')
+  return text + pieces.join('') + source.slice(done)
+}
+
+/** Most come in order, and a sort of many would hold others up. */
+function* inOrder(findings: readonly Finding[]): Generator<void, readonly Finding[]> {
+  let last: Finding | undefined
+  let work = 0
+  for (const one of findings) {
+    if (++work % SLICE === 0) yield
+    if (last !== undefined && one.from < last.from)
+      return findings.toSorted((a, b) => a.from - b.from || b.to - a.to)
+    last = one
+  }
+  return findings
 }
 
 interface Strings {

@@ -40,8 +40,10 @@ export type Check = (secret: string, match: string) => boolean
  * Linear: repetitions are bounded, or the character before the match may not be one of those that it repeats (test/scan/linear.test.ts).
  */
 export function sticky(source: string, flags = '', check?: Check): Rule['find'] {
-  const pattern = new RegExp(source, `y${flags}`)
+  let pattern: RegExp | undefined
   return (text, at) => {
+    // Made at the first look: a start would wait for all of them.
+    pattern ??= new RegExp(source, `y${flags}`)
     pattern.lastIndex = at
     const match = pattern.exec(text)
     if (match === null) return undefined

@@ -1,91 +1,20 @@
-// Secrets by their form, as data: what calls for a look, and the expression that has to match there. Forms are those that the issuers publish.
-import { type Check, entropy, type Rule, sticky } from './rule.ts'
+// Secrets by the form that their issuers publish, as data: what calls for a look, and the expression that has to match there.
+// Lengths and alphabets were compared with the rules of gitleaks and of trufflehog in 2026-11.
+import { HEX, mixed, named, random, SHARED, tailed, token } from './forms.ts'
+import { entropy, type Rule, sticky } from './rule.ts'
 
-const HEX = '[a-f\\d]'
-/** No word may go on before a token: else every piece of a long text would be tried. */
-const START = '(?<![\\w-])'
-const END = '(?![\\w-])'
+const ALNUM = '[A-Za-z\\d]'
+const UUID = `${HEX}{8}-${HEX}{4}-${HEX}{4}-${HEX}{4}-${HEX}{12}`
+const many = (secret: string): boolean => entropy(secret) > 3.5
 
-const mixed: Check = (secret) => entropy(secret) > 3 && /\d/.test(secret) && /[A-Za-z]/.test(secret)
+/** Three digits of a number in base64. */
+const CODED_DIGITS = ['MNO', 'DTjz', 'AEIMQUYcgk', 'wxyz012345']
 
-/** Words of examples. */
-const SAMPLE =
-  /example|sample|dummy|placeholder|change.?me|your|redacted|x{4,}|\*{3,}|\.{3}|<|>|\$\{|\{\{|12345678|abcdefgh|test.?(?:key|token|secret)|(.)\1{5}/i
-const real: Check = (secret, match) => mixed(secret, match) && !SAMPLE.test(secret)
-
-const token = (id: string, triggers: string | readonly string[], body: string, check?: Check): Rule => ({
-  detector: 'secret',
-  id,
-  triggers: typeof triggers === 'string' ? [triggers] : triggers,
-  find: sticky(`${START}${body}${END}`, '', check),
-})
-
-/** A value beside the name of its issuer, in code, JSON, YAML or an environment file. */
-const named = (id: string, names: readonly string[], value: string, check: Check = real): Rule => ({
-  detector: 'secret',
-  id,
-  triggers: names,
-  anyCase: true,
-  find: sticky(
-    `(?:${names.join('|')})[\\w.-]{0,24}\\\\?["']?\\s{0,3}(?:=>|:=|=|:)\\s{0,3}\\\\?["']?(${value})(?![\\w+/=-])`,
-    'i',
-    check,
-  ),
-})
-
-/** What makes it known stands in its middle: `head` is what has to stand before that. */
-function tailed(id: string, trigger: string, head: string, tail: string): Rule {
-  const before = new RegExp(`(?<![\\w~.-])${head}$`)
-  const after = sticky(trigger.replaceAll('.', '\\.') + tail)
-  return {
-    detector: 'secret',
-    id,
-    triggers: [trigger],
-    find(text, at) {
-      const range = after(text, at)
-      const length = range && before.exec(text.slice(Math.max(0, at - MAX_HEAD), at))?.[0].length
-      return length === undefined ? undefined : { from: at - length, to: range?.to ?? at }
-    },
-  }
-}
-
-const MAX_HEAD = 40
-
-const PASSWORD = '[^\\s"\'\\\\@/<>{}$*]{3,128}'
-const connection = (id: string, schemes: readonly string[]): Rule => ({
-  detector: 'secret',
-  id,
-  triggers: schemes.map((scheme) => `${scheme}://`),
-  anyCase: true,
-  find: sticky(
-    `(?:${schemes.join('|').replaceAll('+', '\\+')})://[^\\s:@/"'\\\\]{0,64}:(${PASSWORD})(?=@[\\w[])`,
-    'i',
-    (secret) =>
-      !/^(?:pass(?:word)?|pwd|secret|user|token|x+|\.+|%s|changeme|postgres|root|guest|admin|test|redacted)$/i.test(
-        secret,
-      ) && !/^\[|^\(|:\w+$/.test(secret),
-  ),
-})
-
-const VALUE = '[\\w+/=.~!@#%^&*-]{10,128}'
-/** Something random: digits and letters that change places, no path, address, name in code, or date. */
-const random: Check = (secret) =>
-  entropy(secret) >= Math.min(3.5, Math.log2(secret.length) - 0.35) &&
-  /\d/.test(secret) &&
-  /[A-Za-z]/.test(secret) &&
-  !SAMPLE.test(secret) &&
-  !/^(?:https?:|\/|\.|\d{4}-\d\d|v?\d+\.\d|sha\d+-|[\w-]+\.(?:js|ts|json|md|com|org|io)$)|^[a-z]+(?:[-_.][a-z]+)+\d{0,3}$|^(?:[a-z]+|[A-Z][a-z]+|[A-Z]+)(?:[A-Z][a-z]+)*\d{0,3}$|^\w+\.\w+(?:\.\w+)*$/.test(
-    secret,
-  )
-
-const PEM = '[A-Za-z\\d+/=\\s\\\\]'
-
-export const SECRETS: readonly Rule[] = [
-  // Clouds.
+const CLOUDS: readonly Rule[] = [
   token(
     'aws-access-key',
-    ['AKIA', 'ASIA', 'ABIA', 'ACCA'],
-    '(?:AKIA|ASIA|ABIA|ACCA)[A-Z2-7]{16}',
+    ['AKIA', 'ASIA', 'ABIA', 'ACCA', 'A3T'],
+    '(?:AKIA|ASIA|ABIA|ACCA|A3T[A-Z\\d])[A-Z2-7]{16}',
     (secret) => entropy(secret) > 2.8 && !/EXAMPLE/.test(secret),
   ),
   named(
@@ -94,81 +23,180 @@ export const SECRETS: readonly Rule[] = [
     '[A-Za-z\\d/+]{40}',
   ),
   named('aws-session-token', ['aws_session_token', 'sessiontoken'], '[A-Za-z\\d/+=]{100,1200}'),
-  token('aws-bedrock-key', 'ABSK', 'ABSK[A-Za-z\\d+/]{100,240}={0,2}'),
+  token(
+    'aws-bedrock-key',
+    ['ABSK', 'bedrock-api-key-'],
+    '(?:ABSK[A-Za-z\\d+/]{109,269}={0,2}|bedrock-api-key-YmVkcm9jay5hbWF6b25hd3MuY29t[A-Za-z\\d+/=]{0,4000})',
+  ),
   token('google-api-key', 'AIza', 'AIza[\\w-]{35}', mixed),
   token('google-oauth-secret', 'GOCSPX-', 'GOCSPX-[\\w-]{28}'),
   token('google-oauth-token', 'ya29.', 'ya29\\.[\\w-]{30,1000}'),
   named('azure-storage-key', ['accountkey', 'sharedaccesskey'], '[A-Za-z\\d+/]{43,86}={0,2}'),
   tailed('azure-ad-secret', 'Q~', '[\\w~.]{3}\\d', '[\\w~.-]{31,34}(?![\\w~.-])'),
-  token('alibaba-access-key', 'LTAI', 'LTAI[A-Za-z\\d]{16,20}', mixed),
+  tailed('azure-devops-token', 'AZDO', `${ALNUM}{76}`, `${ALNUM}{4}(?!\\w)`),
+  {
+    detector: 'secret',
+    id: 'azure-sas',
+    triggers: ['sig='],
+    find: sticky('(?<=[?&;])sig=([A-Za-z\\d%+/]{43,64}(?:%3[Dd]|=))(?![\\w%])', '', mixed),
+  },
+  token('alibaba-access-key', 'LTAI', `LTAI${ALNUM}{16,20}`, mixed),
+  named('alibaba-secret-key', ['alibaba', 'aliyun'], `${ALNUM}{30}`),
+  token(
+    'yandex-key',
+    ['AQVN', 't1.'],
+    '(?:AQVN[\\w-]{35,38}|t1\\.[\\w-]{8,400}={0,2}\\.[\\w-]{86}={0,2})',
+    mixed,
+  ),
   token('digitalocean-token', ['dop_v1_', 'doo_v1_', 'dor_v1_'], `do[opr]_v1_${HEX}{64}`),
   named('cloudflare-api-key', ['cloudflare', 'cf_api'], '[A-Za-z\\d_-]{37,40}'),
   token('cloudflare-origin-ca', 'v1.0-', `v1\\.0-${HEX}{24}-${HEX}{146}`),
-  named(
-    'heroku-api-key',
-    ['heroku_api_key', 'heroku_key'],
-    `${HEX}{8}-${HEX}{4}-${HEX}{4}-${HEX}{4}-${HEX}{12}`,
+  named('heroku-api-key', ['heroku_api_key', 'heroku_key'], UUID),
+  token('heroku-oauth', 'HRKU-', 'HRKU-AA[\\w-]{58}'),
+  token(
+    'fly-token',
+    ['fo1_', 'fm1a_', 'fm1r_', 'fm2_'],
+    '(?:fo1_[\\w-]{43}|fm(?:1[ar]|2)_[A-Za-z\\d+/]{100,2000}={0,3})',
   ),
-  token('heroku-oauth', 'HRKU-', 'HRKU-AA[\\w-]{50,70}'),
-  token('fly-token', 'fo1_', 'fo1_[\\w-]{43}'),
-  named('vercel-token', ['vercel_token', 'vercel_api'], '[A-Za-z\\d]{24}'),
-  token('vault-token', ['hvs.', 'hvb.'], 'hv[sb]\\.[\\w-]{80,300}'),
-  tailed('terraform-token', '.atlasv1.', '[A-Za-z\\d]{14}', '[\\w=-]{60,70}(?![\\w=-])'),
+  named('vercel-token', ['vercel_token', 'vercel_api'], `${ALNUM}{24}`),
+  token('netlify-token', 'nfp_', 'nfp_\\w{36}', mixed),
+  token('scalingo-token', 'tk-us-', 'tk-us-[\\w-]{48}', mixed),
+  token('openshift-token', 'sha256~', 'sha256~[\\w-]{43}', mixed),
+  token('vault-token', ['hvs.', 'hvb.'], 'hv(?:s\\.[\\w-]{80,300}|b\\.[\\w-]{138,300})'),
+  tailed('terraform-token', '.atlasv1.', `${ALNUM}{14}`, '[\\w=-]{60,70}(?![\\w=-])'),
   token('pulumi-token', 'pul-', `pul-${HEX}{40}`),
-  token('doppler-token', 'dp.pt.', 'dp\\.pt\\.[A-Za-z\\d]{43}'),
+  token('infracost-key', 'ico-', `ico-${ALNUM}{32}`, mixed),
+  token(
+    'doppler-token',
+    ['dp.pt.', 'dp.ct.', 'dp.st.', 'dp.sa.', 'dp.scim.', 'dp.audit.'],
+    `dp\\.(?:pt|ct|st(?:\\.[a-z\\d_-]{2,35})?|sa|scim|audit)\\.${ALNUM}{40,44}`,
+  ),
   token('databricks-token', 'dapi', `dapi${HEX}{32}(?:-\\d)?`, mixed),
-  // Code.
-  token('github-token', ['ghp_', 'gho_', 'ghu_', 'ghs_', 'ghr_'], 'gh[pousr]_[A-Za-z\\d]{36,251}', mixed),
+  token(
+    'planetscale-token',
+    ['pscale_tkn_', 'pscale_oauth_', 'pscale_pw_'],
+    'pscale_(?:tkn|oauth|pw)_[\\w=.-]{32,64}',
+    mixed,
+  ),
+  token('supabase-token', 'sbp_', `sbp_${HEX}{40}`, mixed),
+  token('clickhouse-key', '4b1d', `4b1d${ALNUM}{38}`, (secret) => many(secret) && /[g-zG-Z]/.test(secret)),
+  token('tailscale-key', 'tskey-', 'tskey-[a-z]{2,12}-\\w{6,40}-\\w{16,80}', mixed),
+  named('ngrok-token', ['ngrok'], `2${ALNUM}{26}_\\d${ALNUM}{20}`),
+]
+
+const CODE: readonly Rule[] = [
+  // Installation tokens: ghs_, the id of the app, and a JSON web token.
+  token(
+    'github-token',
+    ['ghp_', 'gho_', 'ghu_', 'ghs_', 'ghr_'],
+    `(?:gh[pousr]_${ALNUM}{36,251}|ghs_\\d{1,12}_eyJ[\\w-]{10,400}\\.eyJ[\\w-]{10,1000}\\.[\\w-]{20,700})`,
+    mixed,
+  ),
   token('github-fine-grained', 'github_pat_', 'github_pat_\\w{82}'),
   token(
     'gitlab-token',
-    ['glpat-', 'gldt-', 'glrt-', 'glptt-', 'glcbt-', 'glft-', 'glsoat-'],
-    '(?:glpat|gldt|glrt|glptt|glcbt|glft|glsoat)-[\\w.-]{20,300}',
+    [
+      'glpat-',
+      'gldt-',
+      'glrt-',
+      'glptt-',
+      'glcbt-',
+      'glft-',
+      'glffct-',
+      'glsoat-',
+      'glimt-',
+      'glagent-',
+      'gloas-',
+      'GR1348941',
+    ],
+    '(?:gl(?:pat|dt|rt|ptt|cbt|ft|ffct|soat|imt|agent|oas)-[\\w.-]{20,300}|GR1348941[\\w-]{20})',
     mixed,
   ),
-  token('bitbucket-token', 'ATBB', 'ATBB[A-Za-z\\d]{32}', mixed),
-  token('atlassian-token', 'ATATT3', 'ATATT3[\\w=-]{180,200}'),
-  token('npm-token', 'npm_', 'npm_[A-Za-z\\d]{36}', mixed),
+  {
+    detector: 'secret',
+    id: 'gitlab-session',
+    triggers: ['_gitlab_session='],
+    find: sticky('_gitlab_session=([a-z\\d]{32})(?!\\w)'),
+  },
+  token('bitbucket-token', 'ATBB', `ATBB${ALNUM}{32}`, mixed),
+  token('atlassian-token', ['ATATT3', 'ATCTT3'], 'AT[AC]TT3[\\w=-]{170,200}'),
+  token('npm-token', 'npm_', `npm_${ALNUM}{36}`, mixed),
   token('pypi-token', 'pypi-AgEIcHlwaS5vcmc', 'pypi-AgEIcHlwaS5vcmc[\\w-]{50,1000}'),
   token('rubygems-token', 'rubygems_', `rubygems_${HEX}{48}`),
-  token('docker-token', ['dckr_pat_', 'dckr_oat_'], 'dckr_[po]at_[\\w-]{27,40}', mixed),
-  token('linear-key', 'lin_api_', 'lin_api_[A-Za-z\\d]{40}', mixed),
+  named('nuget-key', ['nuget'], 'oy2[a-z\\d]{43}'),
+  token('clojars-token', 'CLOJARS_', 'CLOJARS_[a-z\\d]{60}', mixed),
+  token('artifactory-token', ['AKCp', 'cmVmd'], `(?:AKCp${ALNUM}{69}|cmVmd${ALNUM}{59})`, mixed),
+  token('docker-token', ['dckr_pat_', 'dckr_oat_'], 'dckr_(?:pat_[\\w-]{27}|oat_[\\w-]{32})', mixed),
+  token('circleci-token', 'CCIPAT_', `CCIPAT_${ALNUM}{22}_[a-fA-F\\d]{40}`),
+  token('buildkite-token', 'bkua_', 'bkua_[a-z\\d]{40}', mixed),
+  token('octopus-key', 'API-', 'API-[A-Z\\d]{26}', mixed),
+  token('harness-key', ['pat.', 'sat.'], `[ps]at\\.[\\w-]{22}\\.${ALNUM}{24}\\.${ALNUM}{20}`),
+  token('prefect-key', 'pnu_', `pnu_${ALNUM}{36}`, mixed),
+  token('deno-token', ['ddp_', 'ddw_'], `dd[pw]_${ALNUM}{36}`, mixed),
+  token(
+    'sourcegraph-token',
+    'sgp_',
+    '(?:sgp_(?:[a-fA-F\\d]{16}|local)_[a-fA-F\\d]{40}|sgp_[a-fA-F\\d]{40})',
+    mixed,
+  ),
+  token('sonar-token', ['squ_', 'sqp_', 'sqa_', 'sqco_'], `sq(?:[upa]_[a-z\\d]{40}|co_${ALNUM}{59})`, mixed),
+  named('snyk-token', ['snyk'], UUID),
+  token('linear-key', 'lin_api_', `lin_api_${ALNUM}{40}`, mixed),
   token('postman-key', 'PMAK-', `PMAK-${HEX}{24}-${HEX}{34}`),
-  token('sentry-token', ['sntrys_', 'sntryu_'], '(?:sntrys_eyJ[\\w+/=-]{80,400}|sntryu_[a-f\\d]{64})'),
+  token('readme-key', 'rdme_', 'rdme_[a-z\\d]{70}', mixed),
+  token('sentry-token', ['sntrys_', 'sntryu_'], `sntry(?:s_eyJ[\\w+/=-]{80,400}|u_${HEX}{64})`),
   token(
     'grafana-token',
-    ['glsa_', 'glc_'],
-    '(?:glsa_[A-Za-z\\d]{32}_[A-Fa-f\\d]{8}|glc_[A-Za-z\\d+/]{32,400}={0,2})',
+    ['glsa_', 'glc_', 'eyJrIjoi'],
+    `(?:glsa_${ALNUM}{32}_[A-Fa-f\\d]{8}|glc_[A-Za-z\\d+/]{32,400}={0,3}|eyJrIjoi${ALNUM}{70,400}={0,3})`,
   ),
-  token('newrelic-key', ['NRAK-', 'NRJS-'], 'NR(?:AK-[A-Z\\d]{27}|JS-[a-f\\d]{19})', mixed),
+  token(
+    'newrelic-key',
+    ['NRAK-', 'NRJS-', 'NRII-'],
+    'NR(?:AK-[A-Z\\d]{27}|JS-[a-f\\d]{19}|II-[A-Za-z\\d-]{32})',
+    mixed,
+  ),
+  tailed('newrelic-license', 'NRAL', `${HEX}{36}`, '(?!\\w)'),
+  token('dynatrace-token', 'dt0c01.', 'dt0c01\\.[A-Z\\d]{24}\\.[A-Z\\d]{64}'),
+  token('rootly-key', 'rootly_', `rootly_${HEX}{64}`),
+  token('posthog-key', 'phx_', 'phx_\\w{43,48}', mixed),
   named(
     'datadog-key',
     ['datadog_api_key', 'datadog_app_key', 'dd_api_key', 'dd_app_key', 'dd-api-key'],
     `${HEX}{32,40}`,
   ),
-  // Models.
+]
+
+const MODELS: readonly Rule[] = [
   token(
     'openai-key',
-    ['sk-proj-', 'sk-svcacct-', 'sk-admin-', 'sk-'],
-    'sk-(?:(?:proj|svcacct|admin)-[\\w-]{20,200}|[A-Za-z\\d]{20}T3BlbkFJ[A-Za-z\\d]{20}|[A-Za-z\\d]{48})',
+    ['sk-proj-', 'sk-svcacct-', 'sk-admin-', 'sk-service-', 'sk-'],
+    `sk-(?:(?:proj|svcacct|admin|service)-[\\w-]{20,200}|${ALNUM}{20}T3BlbkFJ${ALNUM}{20}|${ALNUM}{48})`,
     mixed,
   ),
   token('anthropic-key', ['sk-ant-'], 'sk-ant-(?:api|admin|oat|sid)\\d{2}-[\\w-]{80,120}'),
-  token(
-    'huggingface-token',
-    ['hf_', 'api_org_'],
-    '(?:hf|api_org)_[A-Za-z]{34}',
-    (secret) => entropy(secret) > 3.5,
-  ),
-  token('replicate-token', 'r8_', 'r8_[A-Za-z\\d]{37}', mixed),
-  token('groq-key', 'gsk_', 'gsk_[A-Za-z\\d]{52}', mixed),
-  token('perplexity-key', 'pplx-', 'pplx-[A-Za-z\\d]{48}', mixed),
-  token('xai-key', 'xai-', 'xai-[A-Za-z\\d]{70,90}', mixed),
-  // Payment, mail and messages.
+  token('openrouter-key', 'sk-or-v1-', `sk-or-v1-${HEX}{64}`),
+  token('langfuse-key', 'sk-lf-', `sk-lf-${UUID}`),
+  token('langsmith-key', ['lsv2_pt_', 'lsv2_sk_'], `lsv2_(?:pt|sk)_${HEX}{32}_${HEX}{10}`),
+  named('deepseek-key', ['deepseek'], 'sk-[a-z\\d]{32}'),
+  token('elevenlabs-key', 'sk_', `sk_${HEX}{48}`, mixed),
+  token('huggingface-token', ['hf_', 'api_org_'], `(?:hf|api_org)_${ALNUM}{34}`, many),
+  token('replicate-token', 'r8_', 'r8_[\\w-]{37}', mixed),
+  token('groq-key', 'gsk_', `gsk_${ALNUM}{52}`, mixed),
+  token('perplexity-key', 'pplx-', `pplx-${ALNUM}{48}`, mixed),
+  token('xai-key', 'xai-', 'xai-\\w{80}', mixed),
+  token('nvidia-key', 'nvapi-', 'nvapi-[\\w-]{64}', mixed),
+  named('cohere-key', ['cohere', 'co_api_key'], `${ALNUM}{40}`),
+  named('wandb-key', ['wandb'], `${HEX}{40}`),
+  token('pinecone-key', 'pcsk_', `pcsk_${ALNUM}{5,6}_${ALNUM}{63}`),
+]
+
+const SERVICES: readonly Rule[] = [
+  // Payment and shops.
   token(
     'stripe-key',
-    ['sk_live_', 'rk_live_', 'sk_test_', 'rk_test_'],
-    '[sr]k_(?:live|test)_[A-Za-z\\d]{16,128}',
+    ['sk_live_', 'rk_live_', 'sk_test_', 'rk_test_', 'sk_prod_', 'rk_prod_'],
+    `[sr]k_(?:live|test|prod)_${ALNUM}{16,247}`,
     mixed,
   ),
   token('stripe-webhook', 'whsec_', 'whsec_[A-Za-z\\d+/]{24,64}={0,2}', mixed),
@@ -178,12 +206,29 @@ export const SECRETS: readonly Rule[] = [
     '(?:EAAA[\\w-]{60}|sq0(?:csp-[\\w-]{43}|atp-[\\w-]{22}))',
     mixed,
   ),
-  token('shopify-token', ['shpat_', 'shpca_', 'shppa_', 'shpss_'], `shp(?:at|ca|pa|ss)_[a-fA-F\\d]{32}`),
-  named('paystack-key', ['paystack'], 'sk_(?:live|test)_[a-f\\d]{40}'),
+  token('shopify-token', ['shpat_', 'shpca_', 'shppa_', 'shpss_'], 'shp(?:at|ca|pa|ss)_[a-fA-F\\d]{32}'),
+  named('paystack-key', ['paystack'], 'sk_(?:live|test)_[a-z\\d]{40}'),
+  token(
+    'flutterwave-key',
+    ['FLWSECK-', 'FLWSECK_TEST-'],
+    'FLWSECK(?:_TEST)?-(?:[a-z\\d]{32}-X|[a-h\\d]{12})',
+    mixed,
+  ),
+  token(
+    'braintree-token',
+    'access_token$',
+    `access_token\\$(?:production|sandbox)\\$[a-z\\d]{16}\\$${HEX}{32}`,
+  ),
+  token('plaid-token', 'access-', `access-(?:sandbox|development|production)-${UUID}`),
+  token('easypost-key', ['EZAK', 'EZTK'], `EZ[AT]K${ALNUM}{54}`, mixed),
+  token('shippo-token', 'shippo_', 'shippo_(?:live|test)_[a-fA-F\\d]{40}'),
+  token('duffel-token', 'duffel_', 'duffel_(?:test|live)_[\\w=-]{43}', mixed),
+  // Mail and messages.
   token(
     'slack-token',
-    ['xoxb-', 'xoxp-', 'xoxa-', 'xoxr-', 'xoxs-', 'xoxe-', 'xapp-'],
-    '(?:xox[bpars]-(?:\\d{8,14}-){1,3}[A-Za-z\\d-]{16,64}|xoxe-\\d-[A-Za-z\\d]{140,170}|xapp-\\d-[A-Z\\d]{8,14}-\\d{8,14}-[a-f\\d]{64})',
+    ['xoxb-', 'xoxp-', 'xoxa-', 'xoxr-', 'xoxs-', 'xoxo-', 'xoxc-', 'xoxd-', 'xoxe-', 'xoxe.xox', 'xapp-'],
+    `(?:xox[bparsoc]-(?:\\d{8,14}-){1,3}[A-Za-z\\d-]{16,64}|xox[ar]-(?:\\d-)?${ALNUM}{8,48}|xoxd-[\\w%+/=-]{80,300}|xoxe-\\d-${ALNUM}{140,170}|xoxe\\.xox[bp]-\\d-${ALNUM}{160,170}|xapp-\\d-[A-Z\\d]{8,14}-\\d{8,14}-[a-z\\d]{64})`,
+    mixed,
   ),
   {
     detector: 'secret',
@@ -198,20 +243,54 @@ export const SECRETS: readonly Rule[] = [
     find: sticky('discord(?:app)?\\.com/api/webhooks/\\d{17,20}/([\\w-]{60,72})'),
   },
   {
+    // Begins with the id of the bot, a number in base64.
+    ...token('discord-bot-token', '', '[MNO][\\w-]{23,27}\\.[\\w-]{6}\\.[\\w-]{27,38}', mixed),
+    triggers: [[...CODED_DIGITS, ...CODED_DIGITS]],
+  },
+  {
+    detector: 'secret',
+    id: 'teams-webhook',
+    triggers: ['.webhook.office.com/webhookb2/'],
+    find: sticky(`\\.webhook\\.office\\.com/webhookb2/(${UUID}@${UUID}/IncomingWebhook/${HEX}{32}/${UUID})`),
+  },
+  {
     detector: 'secret',
     id: 'telegram-bot-token',
     triggers: [':AA'],
     find: sticky('(?<=(?<!\\d)\\d{8,10}):(AA[\\w-]{33})(?![\\w-])'),
   },
-  token('twilio-key', ['SK', 'AC'], `(?:SK|AC)${HEX}{32}`, mixed),
+  token('twilio-key', 'SK', `SK${HEX}{32}`, mixed),
+  named('twilio-auth-token', ['twilio'], `${HEX}{32}`),
   token('sendgrid-key', 'SG.', 'SG\\.[\\w-]{22}\\.[\\w-]{43}'),
   token('mailgun-key', 'key-', `key-${HEX}{32}`, mixed),
+  named('mailgun-api-key', ['mailgun'], `${HEX}{32}-${HEX}{8}-${HEX}{8}`),
   tailed('mailchimp-key', '-us', `${HEX}{32}`, '\\d{1,2}(?!\\w)'),
-  token('brevo-key', 'xkeysib-', `xkeysib-${HEX}{64}-[A-Za-z\\d]{16}`),
-  token('resend-key', 're_', 're_[A-Za-z\\d]{8}_[A-Za-z\\d]{24}', mixed),
-  token('notion-token', ['ntn_', 'secret_'], '(?:ntn_[A-Za-z\\d]{44,50}|secret_[A-Za-z\\d]{43})', mixed),
-  token('airtable-token', 'pat', 'pat[A-Za-z\\d]{14}\\.[a-f\\d]{64}'),
-  token('figma-token', ['figd_'], 'figd_[\\w-]{40}', mixed),
+  token('brevo-key', ['xkeysib-', 'xsmtpsib-'], `x(?:key|smtp)sib-${HEX}{64}-${ALNUM}{16}`),
+  token('resend-key', 're_', `re_${ALNUM}{8}_${ALNUM}{24}`, mixed),
+  named('intercom-token', ['intercom'], '[\\w=-]{60}'),
+  named('twitch-secret', ['twitch'], '[a-z\\d]{30}'),
+  named('twitter-token', ['twitter'], 'A{22}[A-Za-z\\d%]{80,100}', mixed),
+  token('facebook-token', 'EAA', `EAA[B-Z]${ALNUM}{100,400}`, mixed),
+  // Documents, customers and people.
+  token('notion-token', ['ntn_', 'secret_'], `(?:ntn_${ALNUM}{44,50}|secret_${ALNUM}{43})`, mixed),
+  token('airtable-token', 'pat', `pat${ALNUM}{14}\\.${HEX}{64}`),
+  token('hubspot-token', 'pat-', `pat-(?:na|eu)\\d-${UUID}`),
+  token('figma-token', ['figd_'], 'figd_[\\w-]{38,44}', mixed),
+  token('contentful-token', 'CFPAT-', 'CFPAT-[\\w-]{43}', mixed),
+  token('typeform-token', 'tfp_', 'tfp_[\\w.=-]{59}', mixed),
+  token('dropbox-token', 'sl.', 'sl\\.(?:u\\.)?[\\w-]{130,1500}', mixed),
+  token('mapbox-token', 'sk.eyJ', 'sk\\.eyJ[\\w-]{20,300}\\.[\\w-]{22}'),
+  tailed('maxmind-key', '_mmk', `${ALNUM}{6}_${ALNUM}{29}`, '(?!\\w)'),
+  token('frameio-token', 'fio-u-', 'fio-u-[\\w=-]{64}', mixed),
+  token('adobe-secret', 'p8e-', 'p8e-[A-Za-z\\d]{32}', mixed),
+  named('okta-token', ['okta'], '00[\\w-]{40}'),
+  token(
+    'onepassword-secret-key',
+    'A3-',
+    'A3-[A-Z\\d]{6}-(?:[A-Z\\d]{11}|[A-Z\\d]{6}-[A-Z\\d]{5})(?:-[A-Z\\d]{5}){3}',
+    mixed,
+  ),
+  token('onepassword-service-token', 'ops_eyJ', 'ops_eyJ[A-Za-z\\d+/]{250,3000}={0,3}'),
   token('age-secret-key', 'AGE-SECRET-KEY-1', 'AGE-SECRET-KEY-1[QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L]{58}'),
   // Ductape's own: access keys, publishable keys, and this service's API keys.
   token(
@@ -227,97 +306,6 @@ export const SECRETS: readonly Rule[] = [
     '[\\w-]{20,128}',
     random,
   ),
-  // Forms that many issuers share.
-  token('jwt', 'eyJ', 'eyJ[\\w-]{10,2000}\\.eyJ[\\w-]{10,6000}\\.[\\w-]{20,1000}'),
-  {
-    detector: 'secret',
-    id: 'private-key',
-    triggers: ['-----BEGIN '],
-    find: sticky(
-      `-----BEGIN (?:[A-Z\\d]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----(?:${PEM}{1,4}Proc-Type: 4,ENCRYPTED${PEM}{1,4}DEK-Info: [A-Z\\d-]{4,24},[A-F\\d]{8,64})?${PEM}{48,16000}(?:-----END (?:[A-Z\\d]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----)?`,
-    ),
-  },
-  {
-    detector: 'secret',
-    id: 'ppk-private-key',
-    triggers: ['Private-Lines: '],
-    find: sticky(`Private-Lines: \\d{1,4}((?:[\\s\\\\nr]{1,4}[A-Za-z\\d+/]{20,64}={0,2}){1,64})`),
-  },
-  connection('database-url', [
-    'postgres',
-    'postgresql',
-    'mysql',
-    'mariadb',
-    'mssql',
-    'sqlserver',
-    'mongodb',
-    'mongodb+srv',
-    'redis',
-    'rediss',
-    'clickhouse',
-    'cockroachdb',
-    'oracle',
-    'neo4j',
-    'bolt',
-  ]),
-  connection('broker-url', [
-    'amqp',
-    'amqps',
-    'mqtt',
-    'mqtts',
-    'nats',
-    'kafka',
-    'smtp',
-    'smtps',
-    'ftp',
-    'sftp',
-    'ldap',
-    'ldaps',
-  ]),
-  connection('http-password', ['http', 'https']),
-  {
-    detector: 'secret',
-    id: 'bearer-token',
-    triggers: ['bearer ', 'basic '],
-    anyCase: true,
-    generic: true,
-    find: sticky(
-      `(?<=authorization\\\\?["']?\\s{0,2}[:=]\\s{0,2}\\\\?["']?)(?:bearer|basic)\\s([\\w.~+/=-]{16,2000})(?![\\w+/=-])`,
-      'i',
-      random,
-    ),
-  },
-  {
-    detector: 'secret',
-    id: 'assigned-secret',
-    triggers: [
-      'password',
-      'passwd',
-      'passphrase',
-      'secret',
-      'token',
-      'api_key',
-      'apikey',
-      'api-key',
-      'private_key',
-      'privatekey',
-      'encryption_key',
-      'signing_key',
-      'credential',
-    ],
-    anyCase: true,
-    generic: true,
-    find: sticky(
-      `(?:password|passwd|passphrase|secret|token|api[_-]?key|private_?key|encryption_key|signing_key|credential)[\\w.-]{0,24}(?:\\\\?["']\\s{0,3}(?:=>|:=|=|:)|\\s{0,3}(?:=>|:=|=|:))\\s{0,3}\\\\?["'](${VALUE})(?=\\\\?["'])`,
-      'i',
-      random,
-    ),
-  },
-  {
-    detector: 'secret',
-    id: 'environment-secret',
-    triggers: ['PASSWORD=', 'PASSWD=', 'SECRET=', 'TOKEN=', '_KEY='],
-    generic: true,
-    find: sticky(`(?:PASSWORD|PASSWD|SECRET|TOKEN|_KEY)=(${VALUE})(?=\\s|$|\\\\|")`, '', random),
-  },
 ]
+
+export const SECRETS: readonly Rule[] = [...CLOUDS, ...CODE, ...MODELS, ...SERVICES, ...SHARED]

@@ -1,4 +1,5 @@
 // Cuts a JSON text to a size and closes what is open, so that what is left is JSON and everything in it was there before.
+import { isObject, type Json, member } from '../../core/json.ts'
 import { closingQuote } from './replace.ts'
 
 /** A prefix of the text's values that has at most so many UTF-16 units; the text itself where it fits, undefined where nothing does. */
@@ -41,6 +42,40 @@ export function truncateJson(source: string, max: number): string | undefined {
     if (at > max) break
   }
   return close(source, good)
+}
+
+/**
+ * The same for a value of a declared form (JSON Schema): members that the schema names stay, each cut to the same size where it is longer, and
+ * all values keep their type. What does not fit even then is empty.
+ */
+export function truncateDeclared(value: Json, schema: Json | undefined, max: number): string {
+  const source = JSON.stringify(value)
+  if (source.length <= max) return source
+  if (!isObject(value)) return truncateJson(source, max) ?? (typeof value === 'string' ? '""' : '[]')
+  const named = member(schema, 'properties')
+  if (named === undefined) return truncateJson(source, max) ?? '{}'
+  const members = Object.entries(value)
+    .filter(([name]) => member(named, name) !== undefined)
+    .map(([name, inner]) => ({ name, head: `${JSON.stringify(name)}:`, inner }))
+  // The braces, and a comma behind each but the last.
+  const room = max - 1 - members.reduce((sum, { head }) => sum + head.length + 1, 0)
+  const each = shareOf(
+    members.map(({ inner }) => JSON.stringify(inner).length),
+    room,
+  )
+  return `{${members.map(({ name, head, inner }) => head + truncateDeclared(inner, member(named, name), each)).join()}}`
+}
+
+/** The size to which all have to be cut so that they fit; smaller ones leave what they do not need to the others. */
+function shareOf(sizes: readonly number[], room: number): number {
+  let left = room
+  const ascending = sizes.toSorted((a, b) => a - b)
+  for (const [index, size] of ascending.entries()) {
+    const share = Math.floor(left / (ascending.length - index))
+    if (size > share) return share
+    left -= size
+  }
+  return room
 }
 
 const WORD = /[-+.\w]+/y

@@ -29,9 +29,10 @@ mark('soft-hyphen', [0xad, 0xad])
 
 const RTL = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefe]/
 const JOINS = /[\u0590-\u109f\u1780-\u17ff\u1800-\u18af\u1a20-\u1aaf\ua840-\ua87f]/
-const PICTURE = /^[\p{Extended_Pictographic}\p{Emoji_Modifier}]/u
+// In functions, because a start would pay for looking these properties up.
+const isPicture = (text: string): boolean => /^[\p{Extended_Pictographic}\p{Emoji_Modifier}]/u.test(text)
+const isIdeograph = (text: string): boolean => /^[\p{Ideographic}\p{Script=Mongolian}]/u.test(text)
 const KEYCAP = /^[0-9#*]$/
-const IDEOGRAPH = /^[\p{Ideographic}\p{Script=Mongolian}]/u
 const FLAG = 0x1f3f4
 const FIRST_TAG = 0xe0000
 const END_OF_TAGS = 0xe007f
@@ -59,8 +60,8 @@ export function findUnseen(text: string, at: number): { range: Range; rule: Unse
       if (unit === 0x200d || unit === 0x200c) {
         const left = before(text, at)
         if (JOINS.test(left)) return undefined
-        if (unit === 0x200d && PICTURE.test(text.slice(at + 1, at + 3)))
-          return PICTURE.test(left) || left === '\ufe0f' ? undefined : one(rule)
+        if (unit === 0x200d && isPicture(text.slice(at + 1, at + 3)))
+          return isPicture(left) || left === '\ufe0f' ? undefined : one(rule)
       }
       // A byte order mark at the beginning of a text or of a string.
       if (unit === 0xfeff && (at === 0 || text.charAt(at - 1) === '"')) return undefined
@@ -95,9 +96,7 @@ const isTag = (text: string, at: number): boolean =>
 function tagAt(text: string, at: number): { range: Range; rule: UnseenRule } | undefined {
   const point = text.codePointAt(at) ?? 0
   if (point >= 0xe0100 && point <= 0xe01ef)
-    return IDEOGRAPH.test(before(text, at))
-      ? undefined
-      : { range: { from: at, to: at + 2 }, rule: 'variation' }
+    return isIdeograph(before(text, at)) ? undefined : { range: { from: at, to: at + 2 }, rule: 'variation' }
   // Beyond the tags, or half of a pair.
   if (point > END_OF_TAGS || point < FIRST_TAG) return undefined
   // A whole run at once; flags of regions are a black flag, two to six tags and the end.
