@@ -2,7 +2,15 @@
 import { parseArgs } from 'node:util'
 import type { Mutant } from './lib/mutate.ts'
 import { allMutants, runMutants } from './lib/mutation-run.ts'
-import { idleReasons, ROOT, reasonFor, SOURCES, SUITES, sample } from './lib/mutation-suites.ts'
+import {
+  idleReasons,
+  ROOT,
+  reasonFor,
+  SOURCES,
+  SUITES,
+  sample,
+  unnamedSources,
+} from './lib/mutation-suites.ts'
 import { publish } from './report.ts'
 
 const { values } = parseArgs({
@@ -52,6 +60,8 @@ const survivors = outcomes
   .map(({ mutant }) => mutant)
 const idle = idleReasons(all)
 for (const name of idle) process.stdout.write(`reason without a check  ${name}\n`)
+const unnamed = unnamedSources()
+for (const file of unnamed) process.stdout.write(`no suite names  ${file}\n`)
 for (const file of broken) process.stdout.write(`fails without a mutant  ${file}\n`)
 
 const options = [
@@ -64,7 +74,7 @@ const folders = [...new Set(here.map(folderOf))].sort()
 process.exitCode = publish(
   {
     area: 'mutation',
-    what: `Every check of ${SOURCES.map((source) => `\`${source}\``).join(' and ')} is left out, one at a time, and the tests of its folder run until one fails: the condition of an \`if\` is false; an operand of \`&&\` or \`||\`, or one of two checks joined by \`??\`, is gone; a conditional expression keeps one branch; a list is not filtered; a schema lacks a rule.`,
+    what: `Every check of ${SOURCES.map((source) => `\`${source}\``).join(', ')} is left out, one at a time, and the tests of its folder run until one fails: the condition of an \`if\` is false; an operand of \`&&\` or \`||\`, or one of two checks joined by \`??\`, is gone; a conditional expression keeps one branch; a list is not filtered; a schema lacks a rule.`,
     command: `npm run verify mutation${options.length === 0 ? '' : ` -- ${options.join(' ')}`}`,
     seed: share === 1 ? undefined : seed,
     notes: [
@@ -106,6 +116,7 @@ process.exitCode = publish(
     ],
     bounds: [
       { what: 'survivors without a reason', measured: survivors.length, bound: 0, kind: 'ceiling' },
+      { what: 'sources without a suite', measured: unnamed.length, bound: 0, kind: 'ceiling' },
       { what: 'reasons without a check', measured: idle.length, bound: 0, kind: 'ceiling' },
       {
         what: 'test files that fail without a mutant',

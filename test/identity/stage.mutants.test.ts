@@ -57,3 +57,48 @@ test('a bad certificate is told as one where it is demanded, and does not matter
 
 test('both are taken together', async () =>
   assert.equal(await outcome(['mtls', 'oauth'], ALICE, CERTIFICATE), 'alice'))
+
+test('people: only a token that is theirs, sent as one; every refusal is their challenge', async () => {
+  const authorizations: [string, string | undefined, string | undefined][] = [
+    ['nothing', undefined, 'token_missing'],
+    ['another scheme', 'Basic YTpi', 'token_missing'],
+    ['no token', 'Bearer', 'authorization_malformed'],
+    ['a token of another form', 'Bearer other', 'token_invalid'],
+    ['a bad token', 'Bearer bad', 'token_invalid'],
+    ['a good token', 'Bearer theirs', undefined],
+  ]
+  for (const settle of [(one: Verified) => one, async (one: Verified) => one])
+    for (const [what, authorization, code] of authorizations) {
+      const stage = prepareIdentity({
+        tokens: [{ isResponsible: () => true, authenticate: () => assert.fail('agents') }],
+        certificates: { read: () => assert.fail('certificates'), principal: () => PEER },
+        require: [],
+        local: PEER,
+        isOpen: () => false,
+        challenge: () => assert.fail('agents'),
+        people: {
+          isTheirs: (path) => path === '/v1/approvals',
+          authenticator: {
+            isResponsible: (token) => token !== 'other',
+            authenticate: ({ token }) => settle(token === 'bad' ? BAD_TOKEN : ALICE),
+          },
+          challenge: (denial) => ({ ...denial, headers: { 'www-authenticate': 'theirs' } }),
+        },
+        now: () => 0,
+      })
+      const call = openCall({
+        ...{ id: 'x', startedAt: 0, startedTick: 0, channel: 'http', peer: 'p' },
+        principal: ANONYMOUS,
+        runtime: RUNTIME,
+        request: {
+          ...{ method: 'GET', path: '/v1/approvals', query: '', raw: [] },
+          headers: authorization === undefined ? {} : { authorization },
+          read: () => assert.fail('the body is not for this stage'),
+        },
+      })
+      const denial = await stage(call)
+      assert.equal(denial?.code, code, what)
+      if (code === undefined) assert.equal(call.principal, ALICE)
+      else assert.equal(denial?.headers?.['www-authenticate'], 'theirs', what)
+    }
+})

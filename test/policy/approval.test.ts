@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { describe, it } from 'node:test'
-import { localPolicy } from '../../src/admission/policy/index.ts'
+import { explain, localPolicy } from '../../src/admission/policy/index.ts'
 import type { PolicyDecision } from '../../src/core/policy.ts'
 import { policyOf, question } from './lib/policy.ts'
 
@@ -113,4 +113,51 @@ describe('the digest of the deciding rule', () => {
   })
   it('there is none where no rule decides', () =>
     assert.equal(policyOf(file({ tool: 'x' })).decide(question(['r'])).ruleDigest, undefined))
+})
+
+describe('explain says why a call needs its approval', () => {
+  const tool = (requires_approval: boolean) => ({
+    dangerous_tools: [{ name: 'ductape_execute', requires_approval }],
+  })
+  const observe = { mode: 'observe', until: '2026-12-01' }
+  const role = (approval?: string, deny: object[] = []) => ({
+    roles: { r: { allow: [{ tool: '*', approval }], deny } },
+  })
+  const refused = [{ env: 'dev' }]
+  for (const [what, file, because] of [
+    ['the rule', role('confirm'), 'r/allow/0 says so'],
+    ['the effect', role(), 'r/allow/0 says nothing of approval, and the effect is read'],
+    [
+      'the tool',
+      { ...role(), ...tool(true) },
+      'dangerous_tools says requires_approval: true for ductape_execute',
+    ],
+    [
+      'the tool, where it asks for none',
+      { ...role(), ...tool(false) },
+      'dangerous_tools says requires_approval: false for ductape_execute',
+    ],
+    [
+      'the rule, which asks for as much as the tool',
+      { ...role('confirm'), ...tool(true) },
+      'r/allow/0 says so',
+    ],
+    [
+      'another rule than the one that is relaxed',
+      { ...observe, ...role('notify', refused) },
+      'a rule that allows the call asks for it',
+    ],
+    [
+      'that rule, which asks for more than the tool',
+      { ...observe, ...role('notify', refused), ...tool(false) },
+      'a rule that allows the call asks for it',
+    ],
+    [
+      'nothing, while the policy observes',
+      { ...observe, ...role('none', refused) },
+      'no rule that asks for one allows the call',
+    ],
+    ['nothing, where the call is refused', role('confirm', refused), undefined],
+  ] as const)
+    it(what, () => assert.equal(explain(policyOf(file), question(['r'])).approvalBecause, because))
 })

@@ -39,6 +39,12 @@ describe('while the policy observes', () => {
   })
 })
 
+it('of several deny rules that hold the first is named', () => {
+  const deny = ['x', 'y'].map((name) => ({ when: `!has(args.${name})` }))
+  const decision = policyOf({ roles: { r: { allow: [{ tool: '*' }], deny } } }).decide(question(['r']))
+  assert.deepEqual([decision.refusal, decision.rule], ['rule', 'r/deny/0'])
+})
+
 describe('many rules with targets', () => {
   const products = [...Array.from({ length: 20 }, (_, index) => `p${index}`), 'u']
   const file = { roles: { r: { allow: products.map((product) => ({ product })) } } }

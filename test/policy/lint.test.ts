@@ -47,7 +47,12 @@ test('rules that never decide', () => {
       '{ allow: [{ tool: "*" }, { tool: execute, record: redacted }] }',
       ['roles.r.allow[1] never decides: roles.r.allow[0] covers it'],
     ],
+    [
+      '{ allow: [{ tool: "*", approval: none }, { tool: execute, effect: read }] }',
+      ['roles.r.allow[1] never decides: roles.r.allow[0] covers it'],
+    ],
     // These all have something of their own.
+    ['{ allow: [{ tool: "*", approval: notify }, { tool: execute }] }', []],
     ['{ allow: [{ tool: execute, record: redacted }, { tool: "*" }] }', []],
     ['{ allow: [{ tool: "*" }], deny: [{ env: prd, record: digest }, { env: [prd, dev] }] }', []],
     ['{ allow: [{ tool: "*" }, { tool: execute, approval: confirm }] }', []],

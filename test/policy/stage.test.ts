@@ -19,6 +19,8 @@ interface Given {
   credentialId?: string
   /** Credential ids that the caller may present. */
   bound?: string[]
+  /** What an operator has switched off of it. */
+  off?: string
 }
 
 const OPEN = policyOf('roles: { r: { allow: [{ tool: "*" }] } }')
@@ -56,7 +58,7 @@ function run(given: Given): { call: Call; denial: Denial | undefined } {
   const stage = preparePolicy({
     challenge: (_, scopes) => ({ 'www-authenticate': scopes.join(' ') }),
     credentialAllowed: (_, id) => given.bound?.includes(id) ?? true,
-    killed: () => undefined,
+    killed: () => given.off,
   })
   const verdict = stage(call)
   assert.ok(!(verdict instanceof Promise), 'policy is synchronous')
@@ -66,6 +68,12 @@ function run(given: Given): { call: Call; denial: Denial | undefined } {
 describe('refusals', () => {
   it('no policy: policy_missing', () => {
     assert.equal(run({ policy: undefined }).denial?.code, 'policy_missing')
+  })
+
+  it('what an operator has switched off: killed, before any other refusal', () => {
+    const { denial, call } = run({ off: 'tool ductape_execute', policy: undefined })
+    assert.deepEqual([denial?.code, denial?.detail], ['killed', 'tool ductape_execute'])
+    assert.equal(call.policy, undefined)
   })
 
   it('the sentence of seed 004, word for word', () => {

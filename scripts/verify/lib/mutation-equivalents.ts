@@ -125,6 +125,9 @@ export const EQUIVALENTS: Readonly<Record<string, Readonly<Record<string, string
   'src/identity/oauth/keys.ts': {
     "error instanceof FetchFault : 'not_a_key_set'": 'nothing else is thrown there',
   },
+  'src/identity/people/index.ts': {
+    "error instanceof FetchFault : 'not_json'": 'nothing else is thrown there',
+  },
   'src/identity/revocations/admin.ts': { "typeof until === 'string' : undefined": NARROW },
   'src/identity/revocations/config.ts': {
     "kind === 'fingerprint' : 'holds a control or invisible character'": WORDS,
@@ -133,6 +136,7 @@ export const EQUIVALENTS: Readonly<Record<string, Readonly<Record<string, string
   'src/identity/revocations/index.ts': { 'until !== 0 &&': 'zero is not after now either' },
   'src/identity/stage.ts': {
     "request.query !== '' &&": SPEED,
+    'if (authorization === undefined)': NARROW,
     'read === refused ? undefined': 'a refusal has no thumbprint that a token could name',
     'if (demanded.size === 0)': SPEED,
     "|| 'code' in certificate": NARROW,

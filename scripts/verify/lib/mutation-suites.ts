@@ -1,4 +1,5 @@
 // Which tests answer for which checks of identity and policy, and the mutants that need no test, each with its reason.
+import { globSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { Mutant } from './mutate.ts'
 import { EQUIVALENTS } from './mutation-equivalents.ts'
@@ -45,8 +46,26 @@ export const SUITES: readonly Suite[] = [
     ],
   },
   {
+    // What the replicas tell each other of revocations.
+    of: 'src/store/replicated.ts',
+    tests: [
+      'test/identity/revocations/{forged,registry}*.test.ts',
+      'test/store/replicated.test.ts',
+      'test/identity/revocations/*.test.ts',
+    ],
+  },
+  {
+    of: 'src/identity/people/**/*.ts',
+    tests: ['test/approvals-surface/{config,sign-in}.test.ts', ...WHOLE],
+  },
+  {
     of: 'src/identity/*.ts',
-    tests: [...WHOLE, 'test/client/secured.test.ts', 'test/identity/revocations/admin.test.ts'],
+    tests: [
+      ...WHOLE,
+      'test/client/secured.test.ts',
+      'test/identity/revocations/admin.test.ts',
+      'test/approvals-surface/{config,rest,sign-in}.test.ts',
+    ],
   },
   {
     of: 'src/admission/policy/cel{,-*}.ts',
@@ -63,12 +82,21 @@ export const SUITES: readonly Suite[] = [
       'test/policy/{command,properties}*.test.ts',
       'test/policy/*.test.ts',
       'test/policy/cel/conditions.test.ts',
+      'test/guards/rules.test.ts',
       'test/security/access.test.ts',
     ],
   },
 ]
 
-export const SOURCES = ['src/identity/', 'src/admission/policy/']
+export const SOURCES = ['src/identity/', 'src/admission/policy/', 'src/store/replicated.ts']
+
+/** Sources that no suite names: their checks would not be looked at. */
+export function unnamedSources(): string[] {
+  const named = new Set(SUITES.flatMap(({ of }) => globSync(of, { cwd: ROOT })))
+  return SOURCES.flatMap((source) =>
+    globSync(source.endsWith('/') ? `${source}**/*.ts` : source, { cwd: ROOT }),
+  ).filter((file) => !named.has(file))
+}
 
 /** Why no test can notice this mutant; undefined = one has to. */
 export const reasonFor = ({ file, text }: Mutant): string | undefined => EQUIVALENTS[file]?.[text]

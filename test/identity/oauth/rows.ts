@@ -101,7 +101,11 @@ const MAPPING: Partial<IssuerOptions> = {
 
 export const OPTIONS: OauthOptions = oauthOptions([
   issuerOptions(A.url),
-  issuerOptions(B.url, { audience: ['api://ductape', 'urn:second'], tenant: 'acme' }),
+  issuerOptions(B.url, {
+    audience: ['api://ductape', 'urn:second'],
+    foreign: ['urn:people'],
+    tenant: 'acme',
+  }),
   issuerOptions(PLAIN.url, { tokenType: 'jwt' }),
   issuerOptions(MAPPED.url, MAPPING),
   issuerOptions(ANY.url, { requireBinding: 'any' }),
@@ -311,6 +315,7 @@ const table: readonly [expect: Row['expect'], name: string, cites: string, token
   ['audience', 'a list inside the list', 'RFC 7519 4.1.3: strings', token(A, { aud: [[PUBLIC_URL]] })],
   ['audience', 'no audience', 'RFC 9068 2.2: aud is REQUIRED', token(A, { aud: undefined })],
   ['audience', 'publicUrl where others are configured', 'RFC 8707 2', token(B)],
+  ['audience', 'an audience of ours and one of other callers', 'RFC 8707 3: a token for several resources wants trust between them', token(B, { aud: ['urn:second', 'urn:people'] })],
   ['audience', 'the client as audience', 'OpenID Connect Core 2: aud of an ID token', token(A, { aud: 'planner' })],
 
   // Names.

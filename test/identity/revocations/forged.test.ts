@@ -16,6 +16,7 @@ describe('an entry that this fleet did not sign', () => {
     ['is one with a later end', good.replace(String(until), String(until + 1))],
     ['is one of another kind', good.replace('jti', 'key')],
     ['is one of another value', good.replace(digest, `${'A'.repeat(42)}B`)],
+    ['is one of a kind that is unknown here', signEntry(FLEET, INDEX, `role ${digest} ${until}`)],
     ['is nothing', ''],
     ['is one that is far too long', signEntry(FLEET, INDEX, 'x'.repeat(100_000))],
   ]

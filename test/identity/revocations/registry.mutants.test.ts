@@ -4,12 +4,14 @@ import { describe, it } from 'node:test'
 import { parseLive } from '../../../src/config/live.ts'
 import { makePrincipal } from '../../../src/core/principal.ts'
 import { StoreUnavailable } from '../../../src/core/store.ts'
+import { INDEX } from '../../../src/identity/revocations/entry.ts'
 import {
   adminRevocations,
   type Revocation,
   readableRevocations,
 } from '../../../src/identity/revocations/index.ts'
-import { FLEET, fleetOf, wanted, world } from './lib.ts'
+import { signEntry } from '../../../src/store/index.ts'
+import { FLEET, fleetOf, HOUR, NOW, wanted, world } from './lib.ts'
 
 const UNTIL = '2027-01-31T12:00:00Z'
 
@@ -84,6 +86,79 @@ describe('a look at the store', () => {
     await registry.refresh()
     assert.equal(listening, 1)
     registry.close()
+  })
+
+  it('does not take for forged what it has held since before a key went', async () => {
+    const { replica, events } = world()
+    const later = fleetOf('later')
+    let fleet = FLEET
+    const registry = replica({
+      fleet: {
+        ...FLEET,
+        get ids() {
+          return fleet === later ? ['later'] : FLEET.ids
+        },
+        mac: (...given: Parameters<typeof FLEET.mac>) => fleet.mac(...given),
+        verify: (...given: Parameters<typeof FLEET.verify>) => fleet.verify(...given),
+      },
+    })
+    await registry.refresh()
+    await registry.revoke(wanted('jti', 'a'), 'ops')
+    fleet = later
+    await registry.refresh()
+    assert.deepEqual([registry.stats().shared, registry.stats().forged], [1, 0])
+    assert.ok(!events.some((event) => event.startsWith('revocations_forged')))
+  })
+
+  it('takes what holds no more from the store in parts', async () => {
+    const { replica, store } = world()
+    for (let i = 0; i < 1002; i++)
+      await store.indexAdd(
+        INDEX,
+        signEntry(FLEET, INDEX, `jti ${'x'.repeat(43)} ${NOW + HOUR + i}`),
+        HOUR,
+        2000,
+      )
+    const left = []
+    const registry = replica()
+    for (let look = 0; look < 2; look++) {
+      await registry.refresh()
+      left.push((await store.indexMembers(INDEX)).length)
+    }
+    assert.deepEqual(left, [2, 1])
+  })
+
+  it('serves others while it signs very many again', async () => {
+    const { replica, store } = world()
+    for (let i = 0; i < 5000; i++)
+      await store.indexAdd(
+        INDEX,
+        signEntry(FLEET, INDEX, `jti ${String(i).padStart(43, 'x')} ${NOW + HOUR}`),
+        HOUR,
+        5000,
+      )
+    let ids = FLEET.ids
+    const registry = replica({
+      fleet: {
+        ...FLEET,
+        get ids() {
+          return ids
+        },
+      },
+    })
+    await registry.refresh()
+    ids = ['k2', ...ids]
+    let turns = 0
+    let done = false
+    const turn = (): void => {
+      turns++
+      if (!done) setImmediate(turn)
+    }
+    setImmediate(turn)
+    await registry.refresh()
+    done = true
+    // Five for the reading, five for the signing.
+    assert.ok(turns >= 10, `${turns} turns`)
   })
 
   it('that fails is told, unless the store tells it', async () => {
