@@ -2,14 +2,14 @@
 import {
   createCipheriv,
   createDecipheriv,
-  createHmac,
   createSecretKey,
   hkdfSync,
   type KeyObject,
   randomBytes,
   timingSafeEqual,
 } from 'node:crypto'
-import type { Fleet, FleetUse } from '../core/fleet.ts'
+import type { Fleet, FleetUse, MacUse } from '../core/fleet.ts'
+import { prepareHmac } from './hmac.ts'
 
 export interface FleetKey {
   /** 1 to 16 of a-z and 0-9. */
@@ -25,28 +25,34 @@ const IV = 12
 const TAG = 16
 const CIPHER = 'aes-256-gcm'
 
-type Derived = { readonly id: string } & Readonly<Record<FleetUse, KeyObject>>
+interface Derived {
+  readonly id: string
+  readonly seal: KeyObject
+  readonly mac: Readonly<Record<MacUse, (text: string) => string>>
+}
 
 function derive({ id, secret }: FleetKey): Derived {
-  // No salt: the secret is random already, and replicas share nothing else (RFC 5869 3.1, 3.3). KeyObjects keep the bytes out of the heap.
-  const keyFor = (use: FleetUse): KeyObject =>
-    createSecretKey(Buffer.from(hkdfSync('sha256', secret, '', `ductape-mcp/1/${use}`, 32)))
+  // No salt: the secret is random already, and replicas share nothing else (RFC 5869 3.1, 3.3).
+  const keyFor = (use: FleetUse): Buffer =>
+    Buffer.from(hkdfSync('sha256', secret, '', `ductape-mcp/1/${use}`, 32))
+  const macFor = (use: FleetUse) => prepareHmac(keyFor(use))
   return {
     id,
-    'credential-id': keyFor('credential-id'),
-    'request-digest': keyFor('request-digest'),
-    seal: keyFor('seal'),
-    'store-auth': keyFor('store-auth'),
-    'dpop-nonce': keyFor('dpop-nonce'),
-    'replay-id': keyFor('replay-id'),
+    seal: createSecretKey(keyFor('seal')),
+    mac: {
+      'credential-id': macFor('credential-id'),
+      'request-digest': macFor('request-digest'),
+      'store-auth': macFor('store-auth'),
+      'dpop-nonce': macFor('dpop-nonce'),
+      'replay-id': macFor('replay-id'),
+    },
   }
 }
 
 export function createFleet(keys: FleetKeys, shared: boolean): Fleet {
   const first = derive(keys[0])
   const all = [first, ...keys.slice(1).map(derive)]
-  const macWith = (key: Derived, use: FleetUse, text: string): string =>
-    `${key.id}.${createHmac('sha256', key[use]).update(text).digest('base64url')}`
+  const macWith = (key: Derived, use: MacUse, text: string): string => `${key.id}.${key.mac[use](text)}`
   const keyOf = (value: string): Derived | undefined => {
     const end = value.indexOf('.')
     const id = value.slice(0, Math.max(end, 0))

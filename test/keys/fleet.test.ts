@@ -4,18 +4,11 @@ import crypto, { createHmac, randomBytes } from 'node:crypto'
 import { syncBuiltinESMExports } from 'node:module'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
-import type { FleetUse } from '../../src/core/fleet.ts'
+import type { MacUse } from '../../src/core/fleet.ts'
 import { bootKeys, createFleet, credentialId, type FleetKey } from '../../src/keys/index.ts'
 
 const SEED = Number(process.env['FLEET_SEED'] ?? 20260728)
-const USES: readonly FleetUse[] = [
-  'credential-id',
-  'request-digest',
-  'seal',
-  'store-auth',
-  'dpop-nonce',
-  'replay-id',
-]
+const USES: readonly MacUse[] = ['credential-id', 'request-digest', 'store-auth', 'dpop-nonce', 'replay-id']
 
 const secret = (byte: number): Buffer => Buffer.from(Array.from({ length: 32 }, (_, i) => (byte + i) & 255))
 const K1: FleetKey = { id: 'k1', secret: secret(0) }
@@ -62,6 +55,18 @@ describe('derivation', () => {
       const expected = createHmac('sha256', key).update('the text').digest('base64url')
       assert.equal(fleet.mac(use, 'the text'), `k1.${expected}`)
     }
+  })
+
+  test('texts of every length and alphabet have the HMAC of node:crypto', () => {
+    const fleet = createFleet([K1], true)
+    const key = hkdf(K1.secret, Buffer.alloc(0), Buffer.from('ductape-mcp/1/request-digest'), 32)
+    const lengths = [0, 1, 55, 56, 63, 64, 65, 119, 120, 8191, 8192, 8193, 100_000]
+    for (const letter of ['a', '\u00e9', '\u6f22', '\ud83d\ude00'])
+      for (const length of lengths) {
+        const text = letter.repeat(length / letter.length)
+        const expected = createHmac('sha256', key).update(text).digest('base64url')
+        assert.equal(fleet.mac('request-digest', text), `k1.${expected}`, `${length} of ${letter}`)
+      }
   })
 
   test('a credential id is the same in every version: rules and records name it', () => {
