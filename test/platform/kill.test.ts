@@ -55,7 +55,8 @@ describe('the kill switch of three services and one Redis', { skip: unless('redi
     configuration = {
       publicUrl: PUBLIC_URL,
       live: folder.path,
-      store: { redis: { url: redis.url } },
+      // Busy processes on few cores: what is late is not lost.
+      store: { redis: { url: redis.url, timeout: '10s' } },
       keys: {
         fleet: {
           file: folder.file('fleet.txt', `k1 ${createHash('sha256').update('test').digest('base64url')}\n`),
@@ -174,27 +175,29 @@ describe('the kill switch of three services and one Redis', { skip: unless('redi
             .filter((line) => line.endsWith('}')),
         )
       const wanted = ['kill', 'restore'].toSorted()
-      const words = () => lines().filter(({ what }) => what?.['action'] !== undefined)
-      const outcomeOf = (call: unknown) =>
-        lines().find(({ callId, type }) => callId === call && type === 'outcome')?.outcome
+      const words = () => {
+        const all = lines()
+        return all
+          .filter(({ what }) => what?.['action'] !== undefined)
+          .map((word) => ({
+            ...word,
+            ended: all.find(({ callId, type }) => callId === word.callId && type === 'outcome')?.outcome,
+          }))
+      }
+      const logged = () =>
+        ['kill_added', 'kill_removed'].every((event) => one.stderr().includes(`"${event}"`))
+      // Lines are on their way for a moment after the answer: records, outcomes and the log.
       const from = performance.now()
-      // A line is on its way for a moment after the answer, the outcome longest.
-      while (words().filter(({ callId }) => outcomeOf(callId) !== undefined).length < 2) {
+      while (!logged() || words().filter(({ ended }) => ended !== undefined).length < 2) {
         assert.ok(performance.now() - from < DEADLINE, `process ${index}`)
         await new Promise((resolve) => setImmediate(resolve))
       }
-      assert.deepEqual(
-        words()
-          .map(({ what }) => String(what?.['action']))
-          .toSorted(),
-        wanted,
-      )
-      for (const { callId, who, decision } of words()) {
+      const found = words()
+      assert.deepEqual(found.map(({ what }) => String(what?.['action'])).toSorted(), wanted)
+      for (const { who, decision, ended } of found) {
         assert.deepEqual([decision, who?.['keyId']], [{ allowed: true }, 'warden'])
-        assert.equal(outcomeOf(callId)?.status, 'executed')
+        assert.equal(ended?.status, 'executed')
       }
-      assert.match(one.stderr(), /"event":"kill_added"/)
-      assert.match(one.stderr(), /"event":"kill_removed"/)
     }
   })
 
