@@ -81,7 +81,7 @@ function judged(name: string, blocks: readonly Block[], { typed, failed }: Sessi
     bound,
     kind: 'floor',
   })
-  const refused = typed.find(({ text }) => text.startsWith('curl '))?.output ?? ''
+  const refused = typed.find(({ text }) => text.includes('localhost:8444'))?.output ?? ''
   return [
     floor('blocks of commands that ended well', typed.length, blocks.length),
     // The test pod and the two network policies of its time.

@@ -53,5 +53,12 @@ export function withoutCertificate({ text }: Block): Block {
   const bare = call?.replace(/--cert \S+ --key \S+ */, '').replaceAll(/ +/g, ' ')
   if (bare === undefined || !call?.includes(' --cert '))
     throw new Error('the page calls without --cert and --key')
-  return { section: NOT_OF_THE_PAGE, text: `${bare}\n` }
+  // On a port-forward of its own: kubectl ends one where nginx resets a connection, and the page's is needed again.
+  const other = (line: string): string => line.replace('8443', '8444')
+  const forward = lines.find((line) => line.includes('port-forward'))
+  if (forward === undefined) throw new Error('the page calls without a port-forward')
+  return {
+    section: NOT_OF_THE_PAGE,
+    text: `${other(forward)}\n${other(bare)}\nkill %2 || true\n`,
+  }
 }
