@@ -59,7 +59,7 @@ const areas: readonly Area[] = [
   },
   {
     name: 'mutation',
-    what: 'each check of identity and policy left out once',
+    what: 'each check of identity, policy and the sets that replicas share left out once',
     script: 'scripts/verify/mutation.ts',
     minutes: 60,
   },

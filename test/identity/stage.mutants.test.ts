@@ -1,7 +1,7 @@
 // What a refused certificate or token means where auth.require names something: the refusal that is told, and what does not matter.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { openCall } from '../../src/core/call.ts'
+import { type Call, openCall } from '../../src/core/call.ts'
 import { type Denial, deny } from '../../src/core/denials.ts'
 import { ANONYMOUS, makePrincipal } from '../../src/core/principal.ts'
 import type { ClientCertificate, Verified } from '../../src/identity/authenticator.ts'
@@ -12,6 +12,17 @@ const ALICE = makePrincipal({ method: 'oauth', id: 'alice', subject: 'alice', te
 const PEER = makePrincipal({ method: 'mtls', id: 'peer', subject: 'peer', tenant: 'acme' })
 const CERTIFICATE = { thumbprint: 't' } as ClientCertificate
 const BAD_CERTIFICATE = deny('certificate_refused', 'it has expired')
+
+const callOf = (method: string, path: string, headers: Record<string, string>): Call =>
+  openCall({
+    ...{ id: 'x', startedAt: 0, startedTick: 0, channel: 'http', peer: 'p' },
+    principal: ANONYMOUS,
+    runtime: RUNTIME,
+    request: {
+      ...{ method, path, query: '', raw: [], headers },
+      read: () => assert.fail('the body is not for this stage'),
+    },
+  })
 
 /** The code of the refusal, or who calls. */
 async function outcome(
@@ -28,16 +39,7 @@ async function outcome(
     challenge: (denial) => denial,
     now: () => 0,
   })
-  const call = openCall({
-    ...{ id: 'x', startedAt: 0, startedTick: 0, channel: 'http', peer: 'p' },
-    principal: ANONYMOUS,
-    runtime: RUNTIME,
-    request: {
-      ...{ method: 'POST', path: '/mcp', query: '', raw: [] },
-      headers: { authorization: 'Bearer a', 'x-client-cert': 'c' },
-      read: () => assert.fail('the body is not for this stage'),
-    },
-  })
+  const call = callOf('POST', '/mcp', { authorization: 'Bearer a', 'x-client-cert': 'c' })
   return (await stage(call))?.code ?? call.principal.id
 }
 
@@ -86,16 +88,7 @@ test('people: only a token that is theirs, sent as one; every refusal is their c
         },
         now: () => 0,
       })
-      const call = openCall({
-        ...{ id: 'x', startedAt: 0, startedTick: 0, channel: 'http', peer: 'p' },
-        principal: ANONYMOUS,
-        runtime: RUNTIME,
-        request: {
-          ...{ method: 'GET', path: '/v1/approvals', query: '', raw: [] },
-          headers: authorization === undefined ? {} : { authorization },
-          read: () => assert.fail('the body is not for this stage'),
-        },
-      })
+      const call = callOf('GET', '/v1/approvals', authorization === undefined ? {} : { authorization })
       const denial = await stage(call)
       assert.equal(denial?.code, code, what)
       if (code === undefined) assert.equal(call.principal, ALICE)

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto'
 import type { Fleet } from '../../../src/core/fleet.ts'
 import { type Store, StoreUnavailable } from '../../../src/core/store.ts'
+import { INDEX } from '../../../src/identity/revocations/entry.ts'
 import {
   checkWanted,
   createRevocations,
@@ -9,7 +10,7 @@ import {
   type Wanted,
 } from '../../../src/identity/revocations/index.ts'
 import { createFleet } from '../../../src/keys/index.ts'
-import { createMemoryStore } from '../../../src/store/index.ts'
+import { createMemoryStore, signEntry } from '../../../src/store/index.ts'
 
 export const NOW = Date.UTC(2027, 0, 15, 12)
 export const HOUR = 3_600_000
@@ -55,6 +56,31 @@ export function wanted(kind: string, value: string, until = NOW + HOUR, now = NO
   const checked = checkWanted(kind, value, until, now)
   if (typeof checked === 'string') throw new Error(checked)
   return checked
+}
+
+/** So many entries, of jti, as another replica has signed them. */
+export async function fill(store: Store, count: number): Promise<void> {
+  for (let i = 0; i < count; i++)
+    await store.indexAdd(
+      INDEX,
+      signEntry(FLEET, INDEX, `jti ${String(i).padStart(43, 'x')} ${NOW + HOUR}`),
+      HOUR,
+      count,
+    )
+}
+
+/** How often others had their turn meanwhile. */
+export async function turnsDuring(work: () => Promise<unknown>): Promise<number> {
+  let turns = 0
+  let done = false
+  const turn = (): void => {
+    turns++
+    if (!done) setImmediate(turn)
+  }
+  setImmediate(turn)
+  await work()
+  done = true
+  return turns
 }
 
 /** A store of which the test can take parts away. */

@@ -11,7 +11,7 @@ import {
   readableRevocations,
 } from '../../../src/identity/revocations/index.ts'
 import { signEntry } from '../../../src/store/index.ts'
-import { FLEET, fleetOf, HOUR, NOW, wanted, world } from './lib.ts'
+import { FLEET, fill, fleetOf, HOUR, NOW, turnsDuring, wanted, world } from './lib.ts'
 
 const UNTIL = '2027-01-31T12:00:00Z'
 
@@ -130,13 +130,7 @@ describe('a look at the store', () => {
 
   it('serves others while it signs very many again', async () => {
     const { replica, store } = world()
-    for (let i = 0; i < 5000; i++)
-      await store.indexAdd(
-        INDEX,
-        signEntry(FLEET, INDEX, `jti ${String(i).padStart(43, 'x')} ${NOW + HOUR}`),
-        HOUR,
-        5000,
-      )
+    await fill(store, 5000)
     let ids = FLEET.ids
     const registry = replica({
       fleet: {
@@ -148,15 +142,7 @@ describe('a look at the store', () => {
     })
     await registry.refresh()
     ids = ['k2', ...ids]
-    let turns = 0
-    let done = false
-    const turn = (): void => {
-      turns++
-      if (!done) setImmediate(turn)
-    }
-    setImmediate(turn)
-    await registry.refresh()
-    done = true
+    const turns = await turnsDuring(() => registry.refresh())
     // Five for the reading, five for the signing.
     assert.ok(turns >= 10, `${turns} turns`)
   })

@@ -5,8 +5,8 @@ import fc from 'fast-check'
 import { type Store, StoreUnavailable } from '../../../src/core/store.ts'
 import { INDEX, MAX_REVOCATIONS } from '../../../src/identity/revocations/entry.ts'
 import { createRevocations, KINDS } from '../../../src/identity/revocations/index.ts'
-import { createMemoryStore, signEntry } from '../../../src/store/index.ts'
-import { breakable, FLEET, HOUR, NOW, wanted, world } from './lib.ts'
+import { createMemoryStore } from '../../../src/store/index.ts'
+import { breakable, FLEET, fill, HOUR, NOW, turnsDuring, wanted, world } from './lib.ts'
 
 const SEED = Number(process.env['SEED'] ?? 7009)
 const FINGERPRINT = 'ab'.repeat(32)
@@ -276,23 +276,9 @@ describe('the store', () => {
 
   it('serves others while it brings very many', async () => {
     const { store, replica } = world()
-    for (let i = 0; i < 5000; i++)
-      await store.indexAdd(
-        INDEX,
-        signEntry(FLEET, INDEX, `jti ${String(i).padStart(43, 'x')} ${NOW + HOUR}`),
-        HOUR,
-        MAX_REVOCATIONS,
-      )
+    await fill(store, 5000)
     const one = replica()
-    let turns = 0
-    let done = false
-    const turn = (): void => {
-      turns++
-      if (!done) setImmediate(turn)
-    }
-    setImmediate(turn)
-    await one.refresh()
-    done = true
+    const turns = await turnsDuring(() => one.refresh())
     assert.equal(one.stats().shared, 5000)
     assert.ok(turns >= 5, `${turns} turns`)
     one.close()
