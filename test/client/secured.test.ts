@@ -92,7 +92,7 @@ describe('call', () => {
     [
       'a key that nobody has',
       READ,
-      () => `${service.reader.slice(0, -1)}A`,
+      () => service.reader.replace(/.$/, (last) => (last === 'A' ? 'B' : 'A')),
       /HTTP status 401 \(key_invalid\): The API key is not known.* Ask the operator for a key/,
     ],
     [

@@ -53,11 +53,16 @@ test('no path has a command of the other', () => {
 test('a page without the section is refused, and so is a call without a certificate to leave out', () => {
   assert.throws(() => commandsOf(page.replace('## A cluster: kind', '## Another'), KIND), /A cluster: kind/)
   assert.throws(() => withoutCertificate({ section: '', text: 'curl https://localhost\n' }), /--cert/)
+  const call = 'curl --cert a --key b \\\n  https://localhost:8443/mcp\n'
+  assert.throws(() => withoutCertificate({ section: '', text: call }), /port-forward/)
   const { text } = withoutCertificate({
     section: '',
-    text: 'sleep 1 &\ncurl --cert a --key b \\\n  https://localhost\n',
+    text: `kubectl port-forward service/x 8443:443 &\n${call}`,
   })
-  assert.equal(text, 'curl https://localhost\n')
+  assert.equal(
+    text,
+    'kubectl port-forward service/x 8444:443 &\ncurl https://localhost:8444/mcp\nkill %2 || true\n',
+  )
 })
 
 const session = (...texts: readonly string[]): Promise<Session> =>
