@@ -108,6 +108,11 @@ const CASES: Readonly<
     [series('ductape_mcp_receipt_failures_total', '0 0 0 1x20')],
     [series('ductape_mcp_receipt_failures_total', '1x20')],
   ],
+  DuctapeMcpOcsfEventsLost: [
+    '5m',
+    [series('ductape_mcp_audit_ocsf_lost_total', '0 0 0 3x20')],
+    [series('ductape_mcp_audit_ocsf_lost_total', '3x20')],
+  ],
   DuctapeMcpStoreTampered: [
     '5m',
     [series('ductape_mcp_kill_forged_total', '0 0 0 1x20')],

@@ -79,6 +79,12 @@ function write(folder: string, name: string, text: string): string {
   return file
 }
 
+function subfolder(folder: string, name: string): string {
+  const directory = join(folder, name)
+  fs.mkdirSync(directory)
+  return directory
+}
+
 const full = (): number => fs.openSync('/dev/full', 'w')
 const strangeToken = (issuer: string): string =>
   [
@@ -149,6 +155,17 @@ export const FAULTS: readonly Fault[] = [
     // It works until the first look at the alerts, which have to be silent then.
     env: () => ({ NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(BROKEN_SIGN)}` }),
     breakIt: (bench) => again(bench, () => execute(bench)),
+  },
+  {
+    what: 'the folder of the events of OCSF is taken away, and the next file cannot be begun',
+    alerts: ['DuctapeMcpOcsfEventsLost'],
+    config: ({ folder }) => ({
+      audit: { maxFileSize: '1MiB', ocsf: { directory: subfolder(folder, 'ocsf') } },
+    }),
+    breakIt(bench) {
+      fs.rmSync(join(bench.folder, 'ocsf'), { recursive: true })
+      again(bench, () => each(50, () => execute(bench)))
+    },
   },
   {
     what: 'Redis is killed',
