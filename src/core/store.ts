@@ -49,6 +49,8 @@ export interface Store {
   indexAdd(index: string, member: string, ttl: number | undefined, limit: number): Promise<boolean>
   indexRemove(index: string, member: string): Promise<boolean>
   indexMembers(index: string): Promise<readonly string[]>
+  /** As many as `indexMembers` would return; the cost does not grow with them. */
+  indexCount(index: string): Promise<number>
   publish(channel: string, message: string): Promise<void>
   /** Calls back for every message from now on, also after a reconnect; messages in between are lost, so subscribers poll as well. */
   subscribe(channel: string, onMessage: (message: string) => void): Promise<() => void>

@@ -130,6 +130,7 @@ async function indexed(store: Store, key: string): Promise<void> {
   await store.indexAdd(key, 'ending', 1000, 2)
   await store.indexAdd(key, 'lasting', undefined, 2)
   await store.indexMembers(key)
+  await store.indexCount(key)
   await store.indexRemove(key, 'lasting')
   await store.indexRemove(key, 'ending')
 }

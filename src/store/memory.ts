@@ -173,6 +173,10 @@ export function createMemoryStore({ now, maxEntries = MAX_ENTRIES }: MemoryStore
       begin()
       return [...(groups.get(membersOf(index))?.keys() ?? [])]
     },
+    async indexCount(index) {
+      begin()
+      return groups.get(membersOf(index))?.size ?? 0
+    },
     async publish(channel, message) {
       begin()
       channels.deliver(channel, message)

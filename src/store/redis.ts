@@ -4,7 +4,7 @@ import { type Budget, type Store, StoreUnavailable } from '../core/store.ts'
 import { checkBudget, milliseconds, permits } from './amounts.ts'
 import { createChannels } from './channels.ts'
 import { type Client, type Connection, DeadlinePassed, keepConnected, within } from './connection.ts'
-import { COMPARE_AND_SWAP, GIVE_BACK, JOIN, LEASE, LEAVE, MEMBERS, type Script } from './scripts.ts'
+import { COMPARE_AND_SWAP, COUNT, GIVE_BACK, JOIN, LEASE, LEAVE, MEMBERS, type Script } from './scripts.ts'
 
 interface FileReference {
   readonly file: string
@@ -190,6 +190,7 @@ export async function createRedisStore(settings: RedisSettings, ports: RedisPort
     indexAdd: async (index, member, ttl, limit) => join(indexKey(index), member, ttl, limit),
     indexRemove: (index, member) => evaluate(flag, LEAVE, indexKey(index), member),
     indexMembers: async (index) => (await evaluate(list, MEMBERS, indexKey(index))).map(String),
+    indexCount: (index) => evaluate(whole, COUNT, indexKey(index)),
     async publish(channel, message) {
       await command(ignore, 'PUBLISH', channelName(channel), message)
     },
@@ -302,6 +303,11 @@ function text(reply: unknown): string | undefined {
 
 function flag(reply: unknown): boolean {
   if (reply === 0 || reply === 1) return reply === 1
+  throw new OddReply()
+}
+
+function whole(reply: unknown): number {
+  if (typeof reply === 'number') return reply
   throw new OddReply()
 }
 

@@ -73,3 +73,9 @@ return (ends == 'inf' or tonumber(ends) > now) and 1 or 0`)
 /** KEYS: sorted set by end. */
 export const MEMBERS = script(`${NOW}
 return redis.call('ZRANGEBYSCORE', KEYS[1], string.format('(%.0f', now), '+inf')`)
+
+// Not ZCOUNT: that would be one more right for the user of the store, and a gauge that is gone after an upgrade until it has it.
+/** KEYS: sorted set by end. What has ended goes first, as in JOIN, and only once. */
+export const COUNT = script(`${NOW}
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
+return redis.call('ZCARD', KEYS[1])`)

@@ -135,6 +135,22 @@ describe('a call under approval', () => {
     assert.deepEqual(await approvals.view('x'.repeat(22), alice), deny('store_unavailable'))
   })
 
+  test('is counted among those that wait without reading who they are', async () => {
+    const { another, store, idOf } = bench()
+    const { stats } = another({
+      store: { ...store, indexMembers: () => Promise.reject(new Error('all were read')) },
+    })
+    assert.equal(await stats().pending(), 0)
+    for (let value = 1; value <= 3; value++) {
+      await idOf({ requester: agent, args: args(value) })
+      assert.equal(await stats().pending(), value)
+    }
+    const lost = another({
+      store: { ...store, indexCount: () => Promise.reject(new StoreUnavailable('gone')) },
+    })
+    assert.equal(await lost.stats().pending(), undefined)
+  })
+
   test('needs an approval of its own for every rule, key, argument and caller', async () => {
     const { approvals, ask, idOf } = bench()
     const id = await idOf({ requester: agent, credentialId: 'k1.a' })

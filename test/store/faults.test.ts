@@ -116,6 +116,7 @@ describe('a server that', () => {
         store.lease('k', { capacity: 1, refill: 1, per: 1 }, 1),
       ]
       if (odd !== '*1\r\n:1\r\n') wrong.push(store.indexMembers('k'))
+      if (odd !== ':7\r\n') wrong.push(store.indexCount('k'))
       if (odd !== '+OK\r\n' && odd !== '_\r\n') wrong.push(store.get('k'), store.take('k'))
       for (const attempt of await Promise.allSettled(wrong))
         assert.ok(attempt.status === 'rejected' && attempt.reason instanceof StoreUnavailable, odd)

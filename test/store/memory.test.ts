@@ -148,6 +148,7 @@ describe(`random operations (seed ${SEED}, ${RUNS} runs)`, () => {
     }),
     fc.record({ do: fc.constant('remove' as const), key, text }),
     fc.record({ do: fc.constant('members' as const), key }),
+    fc.record({ do: fc.constant('count' as const), key }),
   )
 
   const MOST = 5
@@ -214,6 +215,8 @@ describe(`random operations (seed ${SEED}, ${RUNS} runs)`, () => {
             .filter(({ group }) => group === `index ${one.key}`)
             .map((entry) => entry.key)
             .toSorted()
+        case 'count':
+          return live().filter(({ group }) => group === `index ${one.key}`).length
       }
     }
   }
@@ -245,6 +248,8 @@ describe(`random operations (seed ${SEED}, ${RUNS} runs)`, () => {
               return store.indexRemove(one.key, one.text)
             case 'members':
               return [...(await store.indexMembers(one.key))].toSorted()
+            case 'count':
+              return store.indexCount(one.key)
           }
         }
         for (const one of actions) {

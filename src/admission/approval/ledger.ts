@@ -225,9 +225,7 @@ export function createLedger({ store, fleet, now, random, onForged }: LedgerPort
       )
       return cards.filter((card) => card !== undefined).sort((one, other) => one.askedAt - other.askedAt)
     },
-    async pending() {
-      return (await store.indexMembers(everybody)).length
-    },
+    pending: () => store.indexCount(everybody),
     async decide({ asked, slot, raw, arguments: args = '' }, decided) {
       const { id, expiresAt, requester, tenant } = asked
       const left = expiresAt - now()

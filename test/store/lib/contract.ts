@@ -209,6 +209,32 @@ export function contract(name: string, open: () => Promise<Subject>): void {
       assert.deepEqual([...(await one.indexMembers(index))].toSorted(), ['b', 'c'])
     })
 
+    test('an index is counted as it is read: only who is in it, and has not ended', async () => {
+      const index = fresh()
+      const counted = async (count: number): Promise<void> => {
+        assert.deepEqual([await one.indexCount(index), await two.indexCount(index)], [count, count])
+        assert.equal((await one.indexMembers(index)).length, count)
+      }
+      await counted(0)
+      await one.indexAdd(index, 'ever', undefined, 9)
+      await two.indexAdd(index, 'long', LONG, 9)
+      await two.indexAdd(index, 'long', LONG, 9)
+      await counted(2)
+      await one.indexAdd(index, 'short', SHORT, 9)
+      await subject.pass(SHORT + 2)
+      await counted(2)
+      await one.indexRemove(index, 'long')
+      await counted(1)
+      assert.deepEqual(await two.indexMembers(index), ['ever'])
+      // One that was counted when all had ended takes new members.
+      const brief = fresh()
+      await one.indexAdd(brief, 'short', SHORT, 1)
+      await subject.pass(SHORT + 2)
+      assert.equal(await two.indexCount(brief), 0)
+      assert.equal(await one.indexAdd(brief, 'next', LONG, 1), true)
+      assert.equal(await two.indexCount(brief), 1)
+    })
+
     test('adding again never shortens: a member that stays for ever stays', async () => {
       const index = fresh()
       await one.indexAdd(index, 'ever', undefined, 9)
@@ -229,6 +255,7 @@ export function contract(name: string, open: () => Promise<Subject>): void {
       assert.equal(await one.indexAdd(key, 'member', LONG, 1), true)
       assert.equal(await two.get(key), 'value')
       assert.deepEqual(await two.indexMembers(key), ['member'])
+      assert.equal(await two.indexCount(key), 1)
     })
 
     test('a message reaches all who listen on its channel, and nobody else', async () => {
@@ -305,6 +332,7 @@ export function everyOperation(store: Store): [string, () => Promise<unknown>][]
     ['indexAdd', () => store.indexAdd('k', 'm', 1000, 1)],
     ['indexRemove', () => store.indexRemove('k', 'm')],
     ['indexMembers', () => store.indexMembers('k')],
+    ['indexCount', () => store.indexCount('k')],
     ['publish', () => store.publish('k', 'm')],
     ['subscribe', () => store.subscribe(`k:${++channels}`, () => undefined)],
   ]
