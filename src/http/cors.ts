@@ -6,7 +6,7 @@ import { isForPeople } from './paths.ts'
 const ALLOWED_HEADERS =
   'accept, authorization, content-type, dpop, idempotency-key, mcp-method, mcp-name, mcp-protocol-version, traceparent, tracestate, x-request-id'
 const EXPOSED_HEADERS =
-  'ductape-receipt, ductape-receipt-salts, dpop-nonce, retry-after, www-authenticate, x-request-id'
+  'ductape-receipt, ductape-receipt-salts, dpop-nonce, retry-after, www-authenticate, x-ductape-truncated, x-request-id'
 
 /** Adds the headers for the origin of the request, where it is configured. */
 export function prepareCors(origins: readonly string[]): (call: Call, answer: HttpAnswer) => HttpAnswer {

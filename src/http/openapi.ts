@@ -80,6 +80,12 @@ const RECEIPT = {
   'Ductape-Receipt-Salts': 'base64url of {args, result}: the salts of the digests in the claims',
 }
 
+/** Of a result alone. */
+const TRUNCATED = {
+  'X-Ductape-Truncated':
+    'Where the result was cut to the size that the service allows: from=BYTES, to=BYTES (RFC 9651), what it was and what it is',
+}
+
 const headersOf = (headers: Readonly<Record<string, string>>): JsonObject =>
   Object.fromEntries(
     Object.entries(headers).map(([name, text]) => [name, { description: text, schema: { type: 'string' } }]),
@@ -269,7 +275,7 @@ function operation(tool: ToolDeclaration): JsonObject {
           tool.outputSchema === undefined
             ? 'The JSON value that the operation returned; null for none'
             : 'The result',
-        headers: headersOf(RECEIPT),
+        headers: headersOf({ ...RECEIPT, ...TRUNCATED }),
         content: { [JSON_TYPE]: { schema: tool.outputSchema ?? {} } },
       },
       ...REFUSALS,

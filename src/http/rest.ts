@@ -3,10 +3,21 @@ import type { Call } from '../core/call.ts'
 import { type Denial, denialRow, denialSentence, shownApproval } from '../core/denials.ts'
 import { type Draft, retryAfter } from '../core/http.ts'
 
+const TRUNCATED_HEADER = 'x-ductape-truncated'
+/** Of the members of `_meta`, in which the scan says what it has cut: all that a stored answer keeps of it too. */
+const TRUNCATED = /"app\.ductape\/truncated":\{"fromBytes":(\d+),"toBytes":(\d+)\}/
+
 export function encodeRest(call: Call): Draft {
   if (call.denial !== undefined) return problem(call, call.denial)
-  if (call.result === undefined || call.result.isError) return problem(call, { code: 'internal_error' })
-  return draft(200, {}, call.result.written?.value() ?? JSON.stringify(call.result.value))
+  const { result } = call
+  if (result === undefined || result.isError) return problem(call, { code: 'internal_error' })
+  return draft(200, truncated(result.meta), result.written?.value() ?? JSON.stringify(result.value))
+}
+
+/** The body is the value and has no place for `_meta`: a dictionary of structured fields (RFC 9651) stands beside it. */
+function truncated(meta: string | undefined): Record<string, string> {
+  const [, from, to] = (meta !== undefined && TRUNCATED.exec(meta)) || []
+  return from === undefined ? {} : { [TRUNCATED_HEADER]: `from=${from}, to=${to}` }
 }
 
 const draft = (status: number, headers: Record<string, string>, text: string): Draft => ({

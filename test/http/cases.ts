@@ -135,6 +135,7 @@ const ORIGINS: Case[] = [
     assert.equal(answer.headers['access-control-allow-origin'], 'https://app.example')
     assert.equal(answer.headers['vary'], 'origin')
     assert.match(answer.headers['access-control-expose-headers'] ?? '', /www-authenticate/)
+    assert.match(answer.headers['access-control-expose-headers'] ?? '', /x-ductape-truncated/)
     assert.equal(answer.headers['access-control-allow-credentials'], undefined)
   }),
   {

@@ -49,6 +49,8 @@ interface Given {
   value: unknown
   structured: unknown
   meta: Record<string, unknown>
+  /** The header that says so over REST. */
+  truncated: unknown
   status: number
 }
 
@@ -61,6 +63,7 @@ async function ask(way: (typeof WAYS)[number], options: Parameters<typeof call>[
       value: answer.text === '' ? rest : JSON.parse(answer.text),
       structured: undefined,
       meta: {},
+      truncated: answer.headers['x-ductape-truncated'],
       status: answer.status,
     }
   }
@@ -78,6 +81,7 @@ async function ask(way: (typeof WAYS)[number], options: Parameters<typeof call>[
     value: result.isError ? text : JSON.parse(text),
     structured: result.structuredContent,
     meta: result._meta ?? {},
+    truncated: answer.headers['x-ductape-truncated'],
     status: answer.status,
   }
 }
@@ -146,7 +150,7 @@ for (const way of WAYS) {
     test(`${way}, ${form}: a truncated answer parses, fits and says so`, async () => {
       await service.put('scan.yaml', { truncate: { maxBytes: '1KiB' } })
       data = JSON.stringify(Array.from({ length: 200 }, (_, id) => ({ id, name: `${name} ${id}` })))
-      const { value, text, meta } = await ask(way)
+      const { value, text, meta, truncated } = await ask(way)
       assert.ok(Array.isArray(value) && value.length > 5 && value.length < 200)
       assert.deepEqual(value[0], { id: 0, name: `${name} 0` })
       const size = Buffer.byteLength(text)
@@ -156,6 +160,8 @@ for (const way of WAYS) {
         assert.equal(note.toBytes, size)
         assert.equal(note.fromBytes, Buffer.byteLength(JSON.stringify(JSON.parse(data), null, 2)))
       }
+      const said = way === 'rest' ? `from=${Buffer.byteLength(data)}, to=${size}` : undefined
+      assert.equal(truncated, said)
       assert.equal(typeof outcome()['resultDigestRaw'], 'string')
     })
 
@@ -175,6 +181,7 @@ for (const way of WAYS) {
     const whole = await ask(way)
     assert.deepEqual(whole.value, JSON.parse(data))
     assert.equal(whole.meta['app.ductape/truncated'], undefined)
+    assert.equal(whole.truncated, undefined)
   })
 
   test(`${way}: a truncated result of a declared form keeps the form`, async () => {
@@ -186,7 +193,7 @@ for (const way of WAYS) {
     })
     for (const tool of ['ductape_generate_payload', 'ductape_generate_snippet']) {
       const args = tool.endsWith('payload') ? GENERATE : { ...GENERATE, language: 'python' }
-      const { value, text, structured, meta } = await ask(way, { tool, args })
+      const { value, text, structured, meta, truncated } = await ask(way, { tool, args })
       const schema = service.app.tools.find(({ declaration }) => declaration.name === tool)?.declaration
         .outputSchema
       assert.ok(Buffer.byteLength(text) <= 2048, text)
@@ -200,6 +207,7 @@ for (const way of WAYS) {
       }
       assert.equal(payload['query'], 'SELECT 1')
       assert.deepEqual(info, { warnings: [], hint: 1 })
+      assert.equal(typeof truncated, way === 'rest' ? 'string' : 'undefined')
       if (way === 'rest') continue
       assert.deepEqual(structured, value)
       assert.ok(Object.hasOwn(meta, 'app.ductape/truncated'))
@@ -216,6 +224,26 @@ for (const way of WAYS) {
     ])
   })
 }
+
+for (const first of WAYS)
+  test(`a truncated answer that is given again over REST says so, as ${first} did`, async () => {
+    await service.put('scan.yaml', { truncate: { maxBytes: '1KiB' }, provenance: first === 'modern' })
+    data = JSON.stringify(Array.from({ length: 200 }, (_, id) => `word ${id}`))
+    const headers = { ...bearer('agent'), 'idempotency-key': `truncated-${first}` }
+    const { value, meta, truncated } = await ask(first, { headers })
+    data = '{}'
+    const again = await ask('rest', { headers })
+    assert.deepEqual(again.value, value)
+    const note = meta['app.ductape/truncated'] as { fromBytes: number; toBytes: number } | undefined
+    assert.equal(again.truncated, truncated ?? `from=${note?.fromBytes}, to=${note?.toBytes}`)
+  })
+
+test('what the backend says of a cut in its own words is not taken for ours', async () => {
+  data = JSON.stringify({ _meta: { 'app.ductape/truncated': { fromBytes: 9, toBytes: 1 } } })
+  const { value, truncated } = await ask('rest')
+  assert.deepEqual(value, JSON.parse(data))
+  assert.equal(truncated, undefined)
+})
 
 test('a mode for one effect holds for calls of that effect alone', async () => {
   data = `{"token":"${SECRET}"}`

@@ -175,6 +175,7 @@ function finish(call: Call, rules: ScanRules, examined: Examined): Verdict {
   }
   if (changed !== undefined) call.result = changed
   if (truncated !== undefined) {
+    // REST reads it in these bytes and makes a header of it.
     const note = `"app.ductape/truncated":{"fromBytes":${truncated.from},"toBytes":${truncated.to}}`
     ;(call.result as ToolResult).meta = rules.provenance ? `${PROVENANCE},${note}` : note
   } else if (rules.provenance) (call.result as ToolResult).meta = PROVENANCE
