@@ -96,7 +96,8 @@ const isSecret = (text: string, call: Call): boolean =>
   (text.length >= MIN_CREDENTIAL && call.credentials.length > 0 && ownRedactor(call).text(text) !== text)
 
 // A tag, slug or name of a table: words with few digits, each behind its letters. No address, path, sentence, number, date or account.
-const PLAIN = /^(?!.{129})(?!(?:\D*\d){7})_*[A-Za-z]+\d{0,4}(?:[_:-]+(?:[A-Za-z]+\d{0,4}|\d{1,4}))*$/
+const PLAIN = /^(?!(?:\D*\d){7})_*[A-Za-z]+\d{0,4}(?:[_:-]+(?:[A-Za-z]+\d{0,4}|\d{1,4}))*$/
+const MAX_PLAIN = 128
 
 /** Arguments whose values are names of a product's parts, and what the record calls them. */
 const SAFE: ReadonlyMap<string, string> = new Map([
@@ -129,7 +130,8 @@ const targetRows: readonly SafeRow[] = [
 ]
 
 /** Several are written with commas, which no plain name has. */
-const named = (target: Target): Json | undefined => (target === 'unknown' ? undefined : [...new Set(target)])
+const named = (target: Target): Json | undefined =>
+  target === 'unknown' ? undefined : target.length === 1 ? target[0] : [...new Set(target)]
 
 /** Where the catalogue does not say which member is what, the object `targets` does. */
 const withTargets: readonly SafeRow[] = byName([
@@ -195,7 +197,7 @@ function plainNames(value: Json, call: Call): string | undefined {
 }
 
 const isPlain = (value: Json, call: Call): value is string =>
-  typeof value === 'string' && PLAIN.test(value) && !isSecret(value, call)
+  typeof value === 'string' && value.length <= MAX_PLAIN && PLAIN.test(value) && !isSecret(value, call)
 
 /** Bytes of `args`. */
 const MAX_ARGS = 16 * 1024

@@ -131,15 +131,20 @@ export function createChain(options: ChainOptions): Chain {
   const untold: string[] = []
   let telling: Promise<void> | undefined
 
+  /** Of the last line. */
+  let digest = ''
+  const sealed = (line: Buffer): string => {
+    digest = hash('sha256', line, 'base64url')
+    return `"hash":"${digest}",`
+  }
+
   const write = (
     type: RecordType,
     { callId, head, body, more, service, tail }: RecordParts,
   ): string | undefined => {
     const before = (callId === undefined ? '{' : `{"callId":"${callId}",`) + chainMember + (head ?? '')
     const after = `${instanceMember}${body ?? ''}${prevMember}${more ?? ''}"seq":${seq},${service ?? ''}"time":"${time()}","type":"${type}","v":1${tail ?? ''}}`
-    const line = before + after
-    const digest = hash('sha256', line, 'base64url')
-    if (!writer.insert(line, before.length, `"hash":"${digest}",`, RESERVED.has(type))) return undefined
+    if (!writer.insert(before, after, sealed, RESERVED.has(type))) return undefined
     prevMember = `"prev":"${digest}",`
     seq++
     counts.set(type, (counts.get(type) ?? 0) + 1)

@@ -1,7 +1,7 @@
 // Makes the digests of a call: a keyed one that is equal for equal requests, and salted ones for later disclosure (docs/reference/evidence.md).
 import { createHash, hash } from 'node:crypto'
 import type { Call } from '../core/call.ts'
-import { canonical } from '../core/canonical.ts'
+import { canonical, canonicalArguments } from '../core/canonical.ts'
 import type { Fleet } from '../core/fleet.ts'
 import type { Json } from '../core/json.ts'
 import type { ContentBlock, ToolDefinition, ToolResult } from '../core/tool.ts'
@@ -30,7 +30,7 @@ export function createDigests({ fleet, random }: DigestPorts): Digests {
     request(call) {
       const { tool, prepared, principal } = call
       if (tool === undefined || prepared === undefined || call.requestDigest !== undefined) return
-      const args = canonical(prepared.arguments)
+      const args = canonicalArguments(prepared)
       const { tenant } = principal
       call.requestDigest = fleet.mac(
         'request-digest',

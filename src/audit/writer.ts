@@ -1,4 +1,5 @@
 // Writes lines to a sink: an own bounded queue, one write under way at a time; a line counts as written when the kernel has taken it.
+import { performance } from 'node:perf_hooks'
 import { type Destination, openDescriptor } from './sink.ts'
 
 export interface LineWriter {
@@ -12,10 +13,10 @@ export interface LineWriter {
 /** The writer of the records: strict mode waits for it. */
 export interface SinkWriter extends LineWriter {
   /**
-   * Queues the line with `piece` put in at `at`: parts of a text that was hashed before need not be joined once more. `reserved` lines find
-   * room for RESERVE bytes more.
+   * Queues one line of two parts with what `pieceOf` makes of their bytes between them, at most MAX_PIECE characters of ASCII: a text that
+   * is hashed becomes bytes once. `reserved` lines find room for RESERVE bytes more.
    */
-  insert(line: string, at: number, piece: string, reserved: boolean): boolean
+  insert(before: string, after: string, pieceOf: (line: Buffer) => string, reserved: boolean): boolean
   /** Resolves when everything queued so far was taken by the kernel (true), or could not be within the timeout (false); at once where that is known. */
   taken(): Promise<boolean>
   /** True where there is room for new calls again, and not for one line alone. */
@@ -35,6 +36,7 @@ export interface WriterOptions {
   onFault?: (code: string | undefined) => void
 }
 
+export const MAX_PIECE = 64
 /** Bytes of one write; lines are put into a chunk as they come, so that nothing is joined or copied later. */
 const CHUNK = 256 * 1024
 /** For the outcomes of calls under way, of some 1 KiB each, while the queue is full. */
@@ -217,13 +219,17 @@ export function createLineWriter(to: number | Destination, options: WriterOption
       added(chunk, chunk.used + chunk.bytes.write(line, chunk.used))
       return true
     },
-    insert(line, at, piece, reserved) {
-      const chunk = roomFor(line.length + piece.length, reserved ? maxQueue + RESERVE : maxQueue)
+    insert(before, after, pieceOf, reserved) {
+      const length = before.length + after.length + MAX_PIECE
+      const chunk = roomFor(length, reserved ? maxQueue + RESERVE : maxQueue)
       if (chunk === undefined) return false
-      const { bytes } = chunk
-      let end = chunk.used + bytes.write(line.slice(0, at), chunk.used)
-      end += bytes.write(piece, end)
-      added(chunk, end + bytes.write(line.slice(at), end))
+      const { bytes, used } = chunk
+      const middle = used + bytes.write(before, used)
+      const end = middle + bytes.write(after, middle)
+      const piece = pieceOf(bytes.subarray(used, end))
+      bytes.copyWithin(middle + piece.length, middle, end)
+      bytes.write(piece, middle, 'latin1')
+      added(chunk, end + piece.length)
       return true
     },
     taken() {

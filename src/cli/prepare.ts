@@ -3,6 +3,7 @@
 import { randomBytes, randomUUIDv7 } from 'node:crypto'
 import { statSync } from 'node:fs'
 import { hostname } from 'node:os'
+import { performance } from 'node:perf_hooks'
 import type { Ports } from '../app.ts'
 import { createLineWriter, type LineWriter } from '../audit/writer.ts'
 import { type Config, formatProblems, loadConfig } from '../config/index.ts'

@@ -1,5 +1,6 @@
 // Canonical JSON (RFC 8785): one text for equal values, over which digests are made.
 import type { Json, JsonObject } from './json.ts'
+import type { PreparedCall } from './tool.ts'
 
 /** Set where an object cannot be copied in order. */
 let stuck = false
@@ -9,11 +10,21 @@ let stuck = false
  * that made the value; a lone surrogate, which RFC 8785 refuses, does not pass that parser either.
  */
 export function canonical(value: Json): string {
+  return canonicalFrom(value, undefined)
+}
+
+/** The same where JSON.stringify has made `text` of the value: most values have their members in order, and are not written again. */
+export function canonicalFrom(value: Json, text: string | undefined): string {
   stuck = false
   // JSON.stringify writes strings and numbers as RFC 8785 wants them, and a value whose members are in order in half the time of any loop.
   const ordered = inOrder(value)
-  return stuck ? written(value) : JSON.stringify(ordered)
+  if (stuck) return written(value)
+  return ordered === value && text !== undefined ? text : JSON.stringify(ordered)
 }
+
+/** The canonical text of the arguments of a call, which three stages make digests of. */
+export const canonicalArguments = (prepared: Pick<PreparedCall, 'arguments' | 'canonical'>): string =>
+  prepared.canonical?.() ?? canonical(prepared.arguments)
 
 /** The value with all members in order; what is in order already is not copied. */
 function inOrder(value: Json): Json {

@@ -21,7 +21,7 @@ const HIDING_ESCAPE = /\\[u/"\\]/
 /** Prepares the forms of a few credentials. */
 export function createRedactor(credentials: readonly string[]): Redactor {
   const { plain, forms } = formsOf(credentials)
-  return redactorOf(plain.length === 0, fewIn(plain), fewIn(forms))
+  return redactorOf(forms, fewIn(plain), fewIn(forms))
 }
 
 interface Redacted {
@@ -55,7 +55,7 @@ export function createHeldRedactor(credentials: readonly string[]): Redactor {
   const { plain, forms } = formsOf(credentials)
   const formsIn = prepareNeedles(forms)
   const isPlain = new Set(plain)
-  return redactorOf(plain.length === 0, (text) => formsIn(text).filter((one) => isPlain.has(one)), formsIn)
+  return redactorOf(forms, (text) => formsIn(text).filter((one) => isPlain.has(one)), formsIn)
 }
 
 /** Those of the texts that stand in this one, in their order. */
@@ -75,10 +75,14 @@ const fewIn =
 
 const NONE: readonly string[] = Object.freeze([])
 
-function redactorOf(isEmpty: boolean, plainIn: Finder, formsIn: Finder): Redactor {
+function redactorOf(forms: readonly string[], plainIn: Finder, formsIn: Finder): Redactor {
+  const isEmpty = forms.length === 0
+  const shortest = Math.min(...forms.map(({ length }) => length))
   const isClean = (text: string): boolean =>
     formsIn(text).length === 0 && (!text.includes('%') || plainIn(decodePercent(text)).length === 0)
   const replace = (text: string): string => {
+    // Names and slugs for the most part.
+    if (text.length < shortest) return text
     let out = text
     for (const form of formsIn(text)) out = out.replaceAll(form, REDACTED)
     if (out.includes('%'))

@@ -16,13 +16,15 @@ export function visibleText(text: string, max: number): string {
 /** Known prefixes of keys, anywhere in a text. */
 export const KEY_PREFIX = /(?<![A-Za-z0-9])(?:d?pk|pub|sk|rk|ey|gh[a-z]|xox|AKIA|AIza|Bearer)[_\-%A-Z]/
 const LONG_WORD = /[\w+/=.%~-]{20,}/g
+const MIN_LONG = 20
 /** How far a name is looked at: well past what is ever shown of it. */
 const MAX_LOOK = 1024
 
 /** True where a text holds what may be a key: a known prefix, or a long word with a digit (base64 and percent-encoded forms are such words). */
 export function looksLikeKey(text: string): boolean {
   const head = text.slice(0, MAX_LOOK)
-  return KEY_PREFIX.test(head) || head.match(LONG_WORD)?.some((word) => /\d/.test(word)) === true
+  if (KEY_PREFIX.test(head)) return true
+  return head.length >= MIN_LONG && head.match(LONG_WORD)?.some((word) => /\d/.test(word)) === true
 }
 
 /** A name from the caller as an error may show it: short, one line, never something that could be a key. */

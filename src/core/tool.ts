@@ -92,6 +92,8 @@ export interface PreparedCall {
   arguments: JsonObject
   /** The same as JSON text, written once for whoever measures or sends it. */
   text: string
+  /** The same in canonical form; absent where nothing is known that would make it cheaper than `canonical(arguments)`. */
+  canonical?(): string
   request(credential: Credential): BackendRequest
   /** Makes the result of the `data` of the backend's answer. Throws TypeError where the shape is not the tool's. */
   answer(data: Json): ToolResult

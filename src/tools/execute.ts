@@ -1,4 +1,5 @@
 // ductape_execute: runs one allowed SDK operation through POST /proxy/v1/sdk-proxy/execute (seed 001, ductape-backend.md 3).
+import { canonicalFrom } from '../core/canonical.ts'
 import { type Denial, deny } from '../core/denials.ts'
 import type { PlainEnvelope } from '../core/envelope.ts'
 import { isObject, type Json, type JsonObject } from '../core/json.ts'
@@ -104,12 +105,16 @@ export function createExecute(options: ExecuteOptions, mode: CredentialMode): To
       const denial = outside(options, module, method)
       if (denial !== undefined) return denial
     }
-    const text = JSON.stringify(values)
+    const paramsText = JSON.stringify(params)
+    const [moduleText, methodText] = [JSON.stringify(module), JSON.stringify(method)]
+    const text = `{"module":${moduleText},"method":${methodText},"params":${paramsText}}`
     return {
       operation: operation ?? OUTSIDE,
       credentials: checked.credentials,
       arguments: values,
       text,
+      canonical: () =>
+        `{"method":${methodText},"module":${moduleText},"params":${canonicalFrom(params, paramsText)}}`,
       request: (credential) => {
         const key = keyOf(credential)
         return {

@@ -35,9 +35,9 @@ function memorySink(): Sink {
     room,
     writer: {
       write: (line) => lines.push(line) > 0,
-      insert(line, at, piece, reserved) {
+      insert(before, after, pieceOf, reserved) {
         if (!(reserved ? room.reserved : room.calls)) return false
-        lines.push(line.slice(0, at) + piece + line.slice(at))
+        lines.push(before + pieceOf(Buffer.from(before + after)) + after)
         return true
       },
       flush: async () => undefined,

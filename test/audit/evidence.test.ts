@@ -19,7 +19,8 @@ function narrow(lines: string[], isFull: (reserved: boolean) => boolean): SinkWr
   const sink = memorySink(lines)
   return {
     ...sink,
-    insert: (line, at, piece, reserved) => !isFull(reserved) && sink.insert(line, at, piece, reserved),
+    insert: (before, after, pieceOf, reserved) =>
+      !isFull(reserved) && sink.insert(before, after, pieceOf, reserved),
   }
 }
 

@@ -184,12 +184,14 @@ describe('line writer', () => {
   })
 
   test('reserved lines find room where others do not', () => {
-    const writer = createLineWriter({ put: () => undefined }, { maxQueue: 100 })
-    assert.equal(writer.insert('x'.repeat(90), 10, 'y', false), true)
-    assert.equal(writer.insert('x'.repeat(90), 10, 'y', false), false)
+    const writer = createLineWriter({ put: () => undefined }, { maxQueue: 200 })
+    const insert = (length: number, reserved: boolean): boolean =>
+      writer.insert('x'.repeat(length), '', () => 'y', reserved)
+    assert.equal(insert(130, false), true)
+    assert.equal(insert(130, false), false)
     assert.equal(writer.hasRoom(), false)
-    assert.equal(writer.insert('x'.repeat(90), 10, 'y', true), true)
-    assert.equal(writer.insert('x'.repeat(4 << 20), 10, 'y', true), false, 'but not without end')
+    assert.equal(insert(130, true), true)
+    assert.equal(insert(4 << 20, true), false, 'but not without end')
   })
 
   test('a stalled pipe: what waits is bounded, the rest is lost and counted; when it moves again all that waited arrives', async () => {

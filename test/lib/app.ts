@@ -85,7 +85,7 @@ const NO_DIGEST = '0'.repeat(64)
 /** Takes every line at once. */
 export const memorySink = (lines: string[]): SinkWriter => ({
   write: (line) => lines.push(line) > 0,
-  insert: (line, at, piece) => lines.push(line.slice(0, at) + piece + line.slice(at)) > 0,
+  insert: (before, after, pieceOf) => lines.push(before + pieceOf(Buffer.from(before + after)) + after) > 0,
   flush: async () => undefined,
   taken: async () => true,
   hasRoom: () => true,

@@ -42,9 +42,9 @@ async function start(connections = 8): Promise<void> {
     ports: {
       records: {
         ...memorySink([]),
-        insert(line, at, piece) {
-          for (const one of recordsOf([line.slice(0, at) + piece + line.slice(at)]))
-            written[one.type].put(one)
+        insert(before, after, pieceOf) {
+          const line = before + pieceOf(Buffer.from(before + after)) + after
+          for (const one of recordsOf([line])) written[one.type].put(one)
           return true
         },
       },

@@ -1,6 +1,6 @@
 // Asks a person before a call that a rule sets under approval: one approval for one request of one caller, used once.
 import type { ApprovalNote, Call, Stage, Verdict } from '../../core/call.ts'
-import { canonical } from '../../core/canonical.ts'
+import { canonicalArguments } from '../../core/canonical.ts'
 import { type Denial, deny } from '../../core/denials.ts'
 import type { Fleet } from '../../core/fleet.ts'
 import type { Principal } from '../../core/principal.ts'
@@ -251,7 +251,7 @@ function describe(
   const { method, module, policy, prepared, principal, runtime, toolName } = call
   if (prepared === undefined) throw new Error('approval runs after validate')
   const effect = effectOf(call)
-  const args = canonical(prepared.arguments)
+  const args = canonicalArguments(prepared)
   return {
     asked: {
       requester: requesterOf(principal),

@@ -2,7 +2,7 @@
 import { hash } from 'node:crypto'
 import { setBounded } from '../../core/bounded.ts'
 import type { Call, Stage, Verdict } from '../../core/call.ts'
-import { canonical } from '../../core/canonical.ts'
+import { canonicalArguments } from '../../core/canonical.ts'
 import { type Denial, denialRow, deny, type StageName } from '../../core/denials.ts'
 import type { Fleet } from '../../core/fleet.ts'
 import { type Store, StoreUnavailable } from '../../core/store.ts'
@@ -120,7 +120,7 @@ export function createReplay(options: ReplayOptions): Replay {
     if (prepared === undefined) throw new Error('replay runs after validate')
     const names = namesOf(call, key)
     // Not requestDigest, which changes with the fleet key; what it covers beyond the arguments is in the name.
-    const request = hash('sha256', canonical(prepared.arguments), 'base64url')
+    const request = hash('sha256', canonicalArguments(prepared), 'base64url')
     const longest = options.deadline(call) + MARGIN
     const text = markerText({ request, callId: call.id, until: now() + longest })
     // A process that dies after it has sent leaves this behind: nobody may send again while an answer could be asked for.

@@ -37,7 +37,7 @@ export function realChain({ key, number = 1, onLine, open, ...options }: RealOpt
     onEvent: () => undefined,
     writer: {
       write: take,
-      insert: (line, at, piece) => take(line.slice(0, at) + piece + line.slice(at)),
+      insert: (before, after, pieceOf) => take(before + pieceOf(Buffer.from(before + after)) + after),
       flush: async () => undefined,
       taken: async () => true,
       hasRoom: () => true,
