@@ -234,6 +234,7 @@ for (const program of NGINX_PROGRAMS)
       answer = (response) => response.destroy()
       const { statusCode, headers, body } = await pending
       assert.equal(statusCode, 503)
+      assert.equal(headers['connection'], 'close', 'the next call goes to another pod')
       assert.equal(headers['retry-after'], '1')
       assert.deepEqual(await body.json(), { type: 'about:blank', title: 'Service Unavailable', status: 503 })
     })
