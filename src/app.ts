@@ -18,6 +18,7 @@ import { describeCatalogue, describeModule, MODULES } from './catalogue/index.ts
 import { LOOKUP } from './catalogue/lookup.ts'
 import type { Config } from './config/index.ts'
 import { type Call, openCall, type Verdict } from './core/call.ts'
+import { createCohort } from './core/cohort.ts'
 import { type Denial, deny } from './core/denials.ts'
 import { faultPlace } from './core/fault.ts'
 import type { Draft, HttpAnswer, HttpRequest } from './core/http.ts'
@@ -177,7 +178,9 @@ export async function createApp(config: Config, ports: Ports, overrides: Overrid
   }
   // Marks are for metrics and spans only.
   const isMeasured = config.ops !== undefined || ports.tracing !== undefined
+  const cohort = createCohort(() => inFlight > 1)
   const recorder: Recorder = {
+    cohort,
     decided,
     fault(call, error) {
       // The stack is ours, but its message may hold what a caller sent.
@@ -305,6 +308,7 @@ export async function createApp(config: Config, ports: Ports, overrides: Overrid
       answer,
       route: (call, message, response) => routed(call, async () => (await router())(call, message, response)),
       notification: progressNotification,
+      step: cohort.step,
       closed,
       written: () => {
         inFlight--

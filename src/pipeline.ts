@@ -9,6 +9,7 @@ import { prepareValidate } from './admission/validate.ts'
 import type { BackendClient } from './backend/client.ts'
 import { prepareBackend } from './backend/stage.ts'
 import type { Call, Stage, Verdict } from './core/call.ts'
+import { ALONE, type Cohort } from './core/cohort.ts'
 import { deny, type StageName } from './core/denials.ts'
 import { RECORD, STAGE_NAMES } from './core/stages.ts'
 import { prepareCredentials } from './credentials/stage.ts'
@@ -92,6 +93,7 @@ export interface Recorder {
   fault(call: Call, error: unknown): void
   /** A stage has ended (its number in core/stages.ts); undefined where nobody measures. */
   passed?: ((call: Call, stage: number) => void) | undefined
+  cohort?: Cohort
 }
 
 /** Prepares the runner; it settles `call.denial` or `call.result`, or leaves a message that is no call for the router. */
@@ -107,12 +109,16 @@ export function preparePipeline(
     run: row.prepare(parts),
   }))
   const effect = prepared.findIndex((stage) => stage.group === 'execution')
-  const { passed } = recorder
+  const response = prepared.findIndex((stage) => stage.group === 'response')
+  const { passed, cohort = ALONE } = recorder
 
   return async (call) => {
     try {
       for (let i = 0; i < prepared.length; i++) {
         const stage = prepared[i] as (typeof prepared)[number]
+        // What a socket brings, a request or the backend's answer, comes to each call by itself.
+        const others = i === 0 || i === response ? cohort.gather() : cohort.step()
+        if (others !== undefined) await others
         if (i === effect) {
           const decided = recorder.decided(call)
           call.denial = decided instanceof Promise ? await decided : decided

@@ -26,6 +26,8 @@ export interface ListenerParts {
   route(call: Call, request: IncomingMessage, response: ServerResponse): Promise<HttpAnswer>
   /** A progress notification as JSON text, where the client asked for progress. */
   notification(call: Call, progress: number, total: number, message: string): string | undefined
+  /** Lets the other calls of this turn come as far (core/cohort.ts). */
+  step(): Promise<void> | undefined
   /** The call is over: its answer is about to be written. */
   closed(call: Call, answer: { status: number; bytes: number }): void
   /** The answer has left, or nobody is there to take it. */
@@ -114,17 +116,27 @@ export function createListener(parts: ListenerParts, options: ListenerOptions): 
       const found = settled ? parts.answer(call) : parts.route(call, message, response)
       const answer = found instanceof Promise ? await found : found
       if (streams.opened(call)) parts.closed(call, { status: 200, bytes: streams.end(call, answer) })
-      else write(call, answer, message, response)
+      else {
+        const bytes = Buffer.byteLength(answer.body ?? '')
+        parts.closed(call, { status: answer.status, bytes })
+        const others = parts.step()
+        if (others !== undefined) await others
+        write(call, answer, bytes, message, response)
+      }
     } finally {
       held.served = true
       if (response.closed) parts.written()
     }
   }
 
-  function write(call: Call, answer: HttpAnswer, message: IncomingMessage, response: ServerResponse): void {
+  function write(
+    call: Call,
+    answer: HttpAnswer,
+    bytes: number,
+    message: IncomingMessage,
+    response: ServerResponse,
+  ): void {
     const body = answer.body ?? ''
-    const bytes = Buffer.byteLength(body)
-    parts.closed(call, { status: answer.status, bytes })
     if (response.destroyed || response.headersSent) return
     const headers = [
       ...options.securityHeaders,
