@@ -181,6 +181,7 @@ export async function createApp(config: Config, ports: Ports, overrides: Overrid
   const cohort = createCohort(() => inFlight > 1)
   const recorder: Recorder = {
     cohort,
+    digest: digests.request,
     decided,
     fault(call, error) {
       // The stack is ours, but its message may hold what a caller sent.

@@ -93,6 +93,9 @@ export interface Recorder {
   fault(call: Call, error: unknown): void
   /** A stage has ended (its number in core/stages.ts); undefined where nobody measures. */
   passed?: ((call: Call, stage: number) => void) | undefined
+  /** Makes the digests of the request before `decided`, which else does it: a step of its own for calls that go side by side. */
+  digest?(call: Call): void
+  /** Absent where no calls go side by side. */
   cohort?: Cohort
 }
 
@@ -120,6 +123,8 @@ export function preparePipeline(
         const others = i === 0 || i === response ? cohort.gather() : cohort.step()
         if (others !== undefined) await others
         if (i === effect) {
+          recorder.digest?.(call)
+          if (others !== undefined) await others
           const decided = recorder.decided(call)
           call.denial = decided instanceof Promise ? await decided : decided
           passed?.(call, RECORD)

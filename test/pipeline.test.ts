@@ -4,6 +4,7 @@ import { describe, test } from 'node:test'
 import type { Limiter } from '../src/admission/limits/limiter.ts'
 import { settleCall } from '../src/admission/limits/settle.ts'
 import { type Call, openCall, type Verdict } from '../src/core/call.ts'
+import { createCohort } from '../src/core/cohort.ts'
 import { DENIALS, type DenialCode, deny } from '../src/core/denials.ts'
 import type { HttpRequest } from '../src/core/http.ts'
 import type { Json } from '../src/core/json.ts'
@@ -131,6 +132,51 @@ describe('the runner', () => {
       })
     }
   }
+
+  test('calls that are under way together take each stage one after the other; one that waits holds nobody up', async () => {
+    const names = ['transport', 'identity', 'policy', 'credentials', 'backend', 'shape', 'scan']
+    const events: string[] = []
+    let underWay = 3
+    const slow = Promise.withResolvers<undefined>()
+    const stages: StageRow[] = STAGES.filter(({ name }) => names.includes(name)).map(({ name, group }) => ({
+      name,
+      group,
+      prepare: () => (one) => {
+        events.push(`${one.id} ${name}`)
+        return name === 'policy' && one.id === 'b' ? slow.promise : undefined
+      },
+    }))
+    const recorder = {
+      cohort: createCohort(() => underWay > 1),
+      digest: (one: Call) => void events.push(`${one.id} digest`),
+      decided: (one: Call) => void events.push(`${one.id} decided`),
+      fault: (_one: Call, error: unknown) => assert.fail(String(error)),
+    }
+    const through = preparePipeline({} as StageParts, recorder, stages)
+    const begin = async (id: string): Promise<void> => {
+      await through({ ...call(), id, toolName: 'tool' })
+      underWay--
+    }
+    const [a, b, c] = [begin('a'), begin('b'), begin('c')]
+    await Promise.all([a, c])
+    slow.resolve(undefined)
+    await b
+    const each = (of: string, steps: readonly string[]): string[] =>
+      steps.flatMap((step) => [...of].map((id) => `${id} ${step}`))
+    assert.deepEqual(events, [
+      ...each('abc', ['transport', 'identity', 'policy']),
+      ...each('ac', ['digest']),
+      // Nothing stands between a decision and what takes the credential.
+      ...['a decided', 'a credentials', 'c decided', 'c credentials'],
+      ...each('ac', ['backend', 'shape', 'scan']),
+      ...each('b', ['digest', 'decided', 'credentials', 'backend', 'shape', 'scan']),
+    ])
+  })
+
+  test('a call that is alone waits for nobody', async () => {
+    const cohort = createCohort(() => false)
+    assert.deepEqual([cohort.gather(), cohort.step()], [undefined, undefined])
+  })
 
   test('a decision that cannot be recorded ends the call before its effect', async () => {
     for (const decided of [() => deny('internal_error'), async () => deny('internal_error')]) {
