@@ -185,14 +185,18 @@ export function createListener(parts: ListenerParts, options: ListenerOptions): 
     if (connection[OVER]) return
     connection[OVER] = true
     const timedOut = error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
+    const malformed = error.code?.startsWith('HPE_') === true && error.code !== 'HPE_INVALID_EOF_STATE'
+    const reason = timedOut ? 'timeout' : malformed ? 'malformed' : 'incomplete'
     const reading = connection[READING]
     if (reading !== undefined && !reading.message.complete) {
-      const malformed = error.code?.startsWith('HPE_') === true && error.code !== 'HPE_INVALID_EOF_STATE'
-      reading.fail(timedOut ? 'timeout' : malformed ? 'malformed' : 'incomplete')
+      reading.fail(reason)
       return
     }
-    // The rest of a body that nobody reads, because its request is being refused: it has its answer and its record.
-    if (connection[ANSWERING]?.req.complete === false) return
+    // The rest of a body that nobody reads: its request is being refused, and has its answer and its record, or has not come that far.
+    if (connection[ANSWERING]?.req.complete === false) {
+      connection[BROKEN] = reason
+      return
+    }
     if (error.code === 'ECONNRESET' || !connection.writable) {
       connection.destroy()
       return
@@ -253,6 +257,7 @@ export function createListener(parts: ListenerParts, options: ListenerOptions): 
 const READING = Symbol('reading')
 const ANSWERING = Symbol('answering')
 const OVER = Symbol('over')
+const BROKEN = Symbol('broken')
 
 type Connection = Socket & {
   /** The body being read: an error of the parser belongs to it as long as it is not complete. */
@@ -261,6 +266,8 @@ type Connection = Socket & {
   [ANSWERING]?: ServerResponse
   /** Set when no further request is taken. */
   [OVER]?: true
+  /** Why there is no more of a body that nobody was reading yet. */
+  [BROKEN]?: Unread
 }
 type Unread = 'timeout' | 'malformed' | 'incomplete'
 
@@ -284,8 +291,11 @@ function toRequest(message: IncomingMessage, response: ServerResponse): HttpRequ
 }
 
 function readBody(message: IncomingMessage, limit: number): Promise<BodyRead> {
+  const connection: Connection = message.socket
+  // It ended before somebody was there to be told.
+  if (message.destroyed || (connection[BROKEN] !== undefined && !message.complete))
+    return Promise.resolve({ ok: false, reason: connection[BROKEN] ?? 'incomplete' })
   return new Promise((resolve) => {
-    const connection: Connection = message.socket
     let chunks: Buffer[] = []
     let bytes = 0
     const finish = (read: BodyRead): void => {
