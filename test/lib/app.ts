@@ -85,7 +85,11 @@ const NO_DIGEST = '0'.repeat(64)
 /** Takes every line at once. */
 export const memorySink = (lines: string[]): SinkWriter => ({
   write: (line) => lines.push(line) > 0,
-  insert: (before, after, pieceOf) => lines.push(before + pieceOf(Buffer.from(before + after)) + after) > 0,
+  insert(before, after, pieceOf) {
+    const line = before + pieceOf(Buffer.from(before + after)) + after
+    // As bytes, like the kernel: a text that is put together holds on to the request from which its parts were cut.
+    return lines.push(Buffer.from(line).toString()) > 0
+  },
   flush: async () => undefined,
   taken: async () => true,
   hasRoom: () => true,
