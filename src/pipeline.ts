@@ -119,8 +119,8 @@ export function preparePipeline(
     try {
       for (let i = 0; i < prepared.length; i++) {
         const stage = prepared[i] as (typeof prepared)[number]
-        // What a socket brings, a request or the backend's answer, comes to each call by itself.
-        const others = i === 0 || i === response ? cohort.gather() : cohort.step()
+        // What a socket brings, a request or the backend's answer, comes to each call by itself; what the first stage refuses waits for nobody.
+        const others = i === 1 || i === response ? cohort.gather() : i > 0 ? cohort.step() : undefined
         if (others !== undefined) await others
         if (i === effect) {
           recorder.digest?.(call)

@@ -173,6 +173,14 @@ describe('the runner', () => {
     ])
   })
 
+  test('so many are gathered in a turn and no more', async () => {
+    const cohort = createCohort(() => true)
+    const gathered = Array.from({ length: 300 }, () => cohort.gather())
+    assert.equal(gathered.filter((one) => one !== undefined).length, 256)
+    await Promise.all(gathered)
+    assert.notEqual(cohort.gather(), undefined)
+  })
+
   test('a call that is alone waits for nobody', async () => {
     const cohort = createCohort(() => false)
     assert.deepEqual([cohort.gather(), cohort.step()], [undefined, undefined])

@@ -104,6 +104,11 @@ export function createListener(parts: ListenerParts, options: ListenerOptions): 
 
   async function serve(message: IncomingMessage, response: ServerResponse): Promise<void> {
     const connection: Connection = message.socket
+    // The answer before this one has said that it is the last.
+    if (connection[OVER]) {
+      message.resume()
+      return
+    }
     connection[ANSWERING] = response
     const request = toRequest(message, response)
     const call = parts.open(request, connection.remoteAddress ?? 'unix')
@@ -155,7 +160,8 @@ export function createListener(parts: ListenerParts, options: ListenerOptions): 
       else if (name !== 'cache-control') headers.push(name, answer.headers[name] as string)
     }
     // What is left of an unread body would be taken for the next request.
-    if (!message.complete || parts.draining()) headers.push('connection', 'close')
+    if (!message.complete || brokenOff(message) !== undefined || parts.draining())
+      headers.push('connection', 'close')
     response.writeHead(answer.status, headers)
     // After an error of the parser nothing more is read.
     // A text of as many bytes as units is ASCII, which goes out without transcoding.
@@ -193,8 +199,9 @@ export function createListener(parts: ListenerParts, options: ListenerOptions): 
       return
     }
     // The rest of a body that nobody reads: its request is being refused, and has its answer and its record, or has not come that far.
-    if (connection[ANSWERING]?.req.complete === false) {
-      connection[BROKEN] = reason
+    const message = connection[ANSWERING]?.req
+    if (message?.complete === false) {
+      connection[BROKEN] = { message, reason }
       return
     }
     if (error.code === 'ECONNRESET' || !connection.writable) {
@@ -266,10 +273,15 @@ type Connection = Socket & {
   [ANSWERING]?: ServerResponse
   /** Set when no further request is taken. */
   [OVER]?: true
-  /** Why there is no more of a body that nobody was reading yet. */
-  [BROKEN]?: Unread
+  /** Why there is no more of a body that nobody was reading yet, or too late. */
+  [BROKEN]?: { message: IncomingMessage; reason: Unread }
 }
 type Unread = 'timeout' | 'malformed' | 'incomplete'
+
+function brokenOff(message: IncomingMessage): Unread | undefined {
+  const broken = (message.socket as Connection)[BROKEN]
+  return broken?.message === message ? broken.reason : undefined
+}
 
 function toRequest(message: IncomingMessage, response: ServerResponse): HttpRequest {
   const url = message.url ?? '/'
@@ -293,8 +305,9 @@ function toRequest(message: IncomingMessage, response: ServerResponse): HttpRequ
 function readBody(message: IncomingMessage, limit: number): Promise<BodyRead> {
   const connection: Connection = message.socket
   // It ended before somebody was there to be told.
-  if (message.destroyed || (connection[BROKEN] !== undefined && !message.complete))
-    return Promise.resolve({ ok: false, reason: connection[BROKEN] ?? 'incomplete' })
+  const broken = brokenOff(message)
+  if (message.destroyed || broken !== undefined)
+    return Promise.resolve({ ok: false, reason: broken ?? 'incomplete' })
   return new Promise((resolve) => {
     let chunks: Buffer[] = []
     let bytes = 0

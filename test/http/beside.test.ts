@@ -1,6 +1,9 @@
 // While another call is under way a request waits a turn before its first stage: what happens to its connection meanwhile is not missed.
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { afterEach, beforeEach, test } from 'node:test'
+import type { Call } from '../../src/core/call.ts'
+import { STAGES, type StageParts } from '../../src/pipeline.ts'
 import { startApp, type TestApp } from '../lib/app.ts'
 import { EXECUTE, toolCall } from '../lib/calls.ts'
 import { type HeldBackend, type HeldRequest, startHeldBackend } from '../lib/held-backend.ts'
@@ -84,4 +87,45 @@ test('a body in pieces, and one that is too large', async () => {
   assert.equal((await third.answer()).status, 413)
   third.end()
   await alone()
+})
+
+test('a body that came after its time, while its caller was still being identified', async () => {
+  const identified = Promise.withResolvers<void>()
+  const stages = STAGES.map((row) =>
+    row.name !== 'identity'
+      ? row
+      : {
+          ...row,
+          prepare: (parts: StageParts) => {
+            const run = row.prepare(parts)
+            return (one: Call) => identified.promise.then(() => run(one))
+          },
+        },
+  )
+  const slow = await startApp({ stages, config: { http: { headersTimeout: 100, bodyTimeout: 200 } } })
+  try {
+    const connection = await open(slow.url)
+    const late = once(slow.app.main, 'clientError')
+    connection.send(WHOLE.slice(0, -100))
+    await late
+    connection.send(WHOLE.slice(-100))
+    identified.resolve()
+    const answer = await connection.answer()
+    assert.deepEqual([answer.status, answer.headers['connection']], [408, 'close'])
+    assert.equal(await connection.closed, '')
+  } finally {
+    await slow.close()
+  }
+})
+
+test('what follows an answer that was announced as the last is not executed', async () => {
+  const second = await open(service.url)
+  second.send(request('POST /nowhere', [JSON_TYPE, 'Content-Length: 10']))
+  const answer = await second.answer()
+  assert.deepEqual([answer.status, answer.headers['connection']], [404, 'close'])
+  second.send(`0123456789${WHOLE}`)
+  assert.equal(await second.closed, '')
+  second.end()
+  await alone()
+  assert.deepEqual([ended(), backend.count()], [['path_unknown'], 1])
 })
