@@ -14,7 +14,7 @@ export interface HttpRequest {
   version?: string
   port?: number | undefined
   /** Reads the whole body, at most `limit` bytes. */
-  read(limit: number): Promise<BodyRead>
+  read(limit: number): BodyRead | Promise<BodyRead>
 }
 
 export type BodyRead =

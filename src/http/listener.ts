@@ -278,6 +278,8 @@ type Connection = Socket & {
 }
 type Unread = 'timeout' | 'malformed' | 'incomplete'
 
+const NOTHING = Buffer.alloc(0)
+
 function brokenOff(message: IncomingMessage): Unread | undefined {
   const broken = (message.socket as Connection)[BROKEN]
   return broken?.message === message ? broken.reason : undefined
@@ -302,12 +304,14 @@ function toRequest(message: IncomingMessage, response: ServerResponse): HttpRequ
   }
 }
 
-function readBody(message: IncomingMessage, limit: number): Promise<BodyRead> {
+function readBody(message: IncomingMessage, limit: number): BodyRead | Promise<BodyRead> {
   const connection: Connection = message.socket
   // It ended before somebody was there to be told.
   const broken = brokenOff(message)
-  if (message.destroyed || broken !== undefined)
-    return Promise.resolve({ ok: false, reason: broken ?? 'incomplete' })
+  if (message.destroyed || broken !== undefined) return { ok: false, reason: broken ?? 'incomplete' }
+  // All of it is there where calls were gathered: no listener, and no turn of the stream.
+  if (message.complete && message.readableLength <= limit)
+    return { ok: true, body: (message.read() as Buffer | null) ?? NOTHING }
   return new Promise((resolve) => {
     let chunks: Buffer[] = []
     let bytes = 0

@@ -1,7 +1,7 @@
 // The stage `protocol`: reads the body under its cap, parses it exactly and once, and makes a call of it; routing looks at that value alone.
 import type { Call, Stage, Verdict } from '../core/call.ts'
 import { type Denial, deny } from '../core/denials.ts'
-import { type HttpRequest, header } from '../core/http.ts'
+import { type BodyRead, type HttpRequest, header } from '../core/http.ts'
 import { isObject, type Json, type JsonObject, parseExact } from '../core/json.ts'
 import { publicPath } from './paths.ts'
 
@@ -23,11 +23,13 @@ export function prepareProtocol(options: ProtocolOptions): Stage {
   return (call): Verdict | Promise<Verdict> => {
     const { request } = call
     if (request === undefined || request.method !== 'POST') return undefined
-    return readBody(call, request)
+    const read = request.read(options.maxBody)
+    return read instanceof Promise
+      ? read.then((one) => decode(call, request, one))
+      : decode(call, request, read)
   }
 
-  async function readBody(call: Call, request: HttpRequest): Promise<Verdict> {
-    const read = await request.read(options.maxBody)
+  function decode(call: Call, request: HttpRequest, read: BodyRead): Verdict {
     if (!read.ok) {
       if (read.reason === 'too_large') return deny('body_too_large', `${options.maxBody} bytes`)
       return deny(UNREAD[read.reason])
