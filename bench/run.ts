@@ -46,7 +46,7 @@ async function main(): Promise<number> {
       figures.push(...(await scale(bench, withOurs ? [floor, ours()] : [floor], 1.2)))
     }
     const parts = issuer !== undefined && !quick ? await layerCosts(bench, 0.8, issuer) : undefined
-    if (parts !== undefined) figures.push(parts.figures)
+    if (parts !== undefined) figures.push(...parts.figures)
     const keysAndRules = withOurs && !quick ? await accessScale(bench, 1) : undefined
     if (keysAndRules !== undefined) figures.push(keysAndRules.figures)
     return publish(

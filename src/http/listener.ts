@@ -278,7 +278,12 @@ type Connection = Socket & {
 }
 type Unread = 'timeout' | 'malformed' | 'incomplete'
 
-const NOTHING = Buffer.alloc(0)
+/** A read gives the first chunk or several of them, as it likes. */
+function buffered(message: IncomingMessage): Buffer {
+  const chunks: Buffer[] = []
+  for (let chunk = message.read(); chunk !== null; chunk = message.read()) chunks.push(chunk as Buffer)
+  return chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks)
+}
 
 function brokenOff(message: IncomingMessage): Unread | undefined {
   const broken = (message.socket as Connection)[BROKEN]
@@ -310,8 +315,7 @@ function readBody(message: IncomingMessage, limit: number): BodyRead | Promise<B
   const broken = brokenOff(message)
   if (message.destroyed || broken !== undefined) return { ok: false, reason: broken ?? 'incomplete' }
   // All of it is there where calls were gathered: no listener, and no turn of the stream.
-  if (message.complete && message.readableLength <= limit)
-    return { ok: true, body: (message.read() as Buffer | null) ?? NOTHING }
+  if (message.complete && message.readableLength <= limit) return { ok: true, body: buffered(message) }
   return new Promise((resolve) => {
     let chunks: Buffer[] = []
     let bytes = 0

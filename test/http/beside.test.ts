@@ -89,6 +89,18 @@ test('a body in pieces, and one that is too large', async () => {
   await alone()
 })
 
+test('a body of any size, in one piece', async () => {
+  for (const size of [0, 1000, 65_000, 66_000, 100_000, 300_000]) {
+    const body = toolCall('ductape_execute', { ...EXECUTE, params: ['ductape:my-product', 'x'.repeat(size)] })
+    const second = await open(service.url)
+    second.send(call(Buffer.byteLength(body)) + body)
+    const other = await backend.next()
+    other.release([])
+    assert.equal((await second.answer()).status, 200, `${size}`)
+    second.end()
+  }
+})
+
 test('a body that came after its time, while its caller was still being identified', async () => {
   const identified = Promise.withResolvers<void>()
   const stages = STAGES.map((row) =>
